@@ -1,0 +1,34 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "http/message.h"
+
+namespace aerie::http {
+
+struct ClientRequest {
+  Method method = Method::Get;
+  std::string url;
+  Headers headers;
+  std::string body;
+  std::chrono::milliseconds timeout{10'000};
+};
+
+/// Blocking HTTP client on libcurl with kept-alive connections. Thread-safe; call it from a pool, never from the io thread.
+class Client {
+ public:
+  Client();
+  ~Client();
+  /// Any status is a success of the transport. Errors: Unavailable (refused, reset, unresolved), DeadlineExceeded,
+  /// InvalidArgument (bad URL); the text names the URL without credentials.
+  Result<Response> send(const ClientRequest& request);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace aerie::http

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/labels.h"
+#include "model/sample.h"
+#include "model/sample_source.h"
+#include "store/keyed_table.h"
+
+namespace aerie::store {
+
+/// Bytes from the start of a shard's log; what a partition covers is counted in it. docs/formats/log.md.
+using LogPosition = uint64_t;
+
+/// One commit record. docs/formats/partition.md.
+struct PartitionInfo {
+  uint16_t shard = 0;
+  uint8_t tier = 0;                ///< 0: 30 min, 1: 2 h, 2: 1 day
+  model::TimestampMs start = 0;    ///< aligned to the tier's span
+  uint32_t generation = 0;         ///< unique for (shard, tier, start); a later one adds to an earlier one
+  model::TimeRange samples;        ///< of the samples inside, inclusive
+  LogPosition log_first = 0;       ///< [first, end) of the log this partition makes unnecessary
+  LogPosition log_end = 0;
+  uint64_t series_count = 0;
+  uint64_t sample_count = 0;
+  uint64_t bytes = 0;              ///< of its files
+};
+
+/// One series to be sealed. Samples strictly ascending in time.
+struct SealSeries {
+  model::Labels labels;
+  model::SeriesSamples samples;
+};
+
+/// The immutable partitions on disk and the `meta` tables beside them: RocksDB behind one door. Thread-safe; seal() and the
+/// drop calls are made by one background thread at a time.
+class PartitionSet {
+ public:
+  struct Options {
+    std::string path;  ///< folder of the RocksDB database; created if missing
+    uint64_t block_cache_bytes = 64u << 20;
+  };
+  /// Opens, finishes or removes what a crash left half-done, reads the commit records.
+  /// Errors: AlreadyExists (another process holds it), Corruption, IoError, InvalidArgument (format version from the future).
+  static Result<std::unique_ptr<PartitionSet>> open(Options options);
+  virtual ~PartitionSet() = default;
+
+  /// Live partitions, ordered by (shard, tier, start, generation).
+  virtual std::vector<PartitionInfo> live() const = 0;
+  /// The log of `shard` up to here is covered by durable partitions.
+  virtual LogPosition sealed_end(uint16_t shard) const = 0;
+
+  /// Writes one partition. `next` fills the next series and returns false at the end; series come sorted by SealOrder, each
+  /// once. `info` carries shard, tier, start, log range; the rest is filled in. Every column is decoded and compared before the
+  /// partition is committed. When this returns, the partition is durable and visible to later pin() calls.
+  virtual Result<PartitionInfo> seal(PartitionInfo info, const std::function<bool(SealSeries&)>& next) = 0;
+
+  /// Removes partitions whose newest sample lies before `t`. Pinned ones stay readable until unpinned.
+  virtual Status drop_before(model::TimestampMs t) = 0;
+
+  /// A source over all partitions live now. Holds them until destroyed.
+  virtual std::shared_ptr<const model::SampleSource> pin() const = 0;
+
+  /// The durable table called `name`; made on first use.
+  virtual Result<std::shared_ptr<KeyedTable>> table(const std::string& name) = 0;
+};
+
+/// The order of series inside a partition: metric name, cluster, then all labels; `le` compares as a number.
+struct SealOrder {
+  bool operator()(const model::Labels& a, const model::Labels& b) const;
+};
+
+}  // namespace aerie::store
