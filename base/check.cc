@@ -6,7 +6,8 @@
 namespace aerie {
 
 void check_failed(const char* file, int line, const char* condition, std::string_view why) {
-  std::fprintf(stderr, "BUG: %s:%d: %s: %.*s\n", file, line, condition, static_cast<int>(why.size()), why.data());
+  std::fprintf(stderr, "BUG: %s:%d: %s: %.*s\n", file, line, condition,
+               static_cast<int>(why.size()), why.data());
   std::abort();
 }
 

@@ -27,7 +27,9 @@ class ManualClock final : public Clock {
  public:
   explicit ManualClock(int64_t start_ms = 0) : now_ms_(start_ms) {}
   int64_t now_ms() const override { return now_ms_.load(); }
-  int64_t monotonic_ns() const override { return (now_ms_.load() + kMonotonicOffsetMs) * 1'000'000; }
+  int64_t monotonic_ns() const override {
+    return (now_ms_.load() + kMonotonicOffsetMs) * 1'000'000;
+  }
   void advance(std::chrono::milliseconds step) { now_ms_ += step.count(); }
   void set_ms(int64_t now_ms) { now_ms_ = now_ms; }
 

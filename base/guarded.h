@@ -5,8 +5,9 @@
 
 namespace aerie {
 
-/// A value reachable only while its lock is held. Thread-safe by construction. Ranks of all locks: docs/threads.md.
-/// Rule: lock, move out, unlock, work. Nothing slow (I/O, RocksDB, logging, co_await) happens under a lock.
+/// A value reachable only while its lock is held. Thread-safe by construction. Ranks of all locks:
+/// docs/threads.md. Rule: lock, move out, unlock, work. Nothing slow (I/O, RocksDB, logging,
+/// co_await) happens under a lock.
 template <class T>
 class Guarded {
  public:

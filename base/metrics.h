@@ -34,7 +34,8 @@ class Gauge {
   std::atomic<double> value_{0};
 };
 
-/// Counts observations in fixed buckets. Thread-safe, lock-free; sum and counts may be read apart by a scrape.
+/// Counts observations in fixed buckets. Thread-safe, lock-free; sum and counts may be read apart
+/// by a scrape.
 class Histogram {
  public:
   explicit Histogram(std::vector<double> upper_bounds);
@@ -44,27 +45,30 @@ class Histogram {
   double sum() const { return sum_.value(); }
 
  private:
-  const std::vector<double> upper_bounds_;  // ascending, without +Inf
+  const std::vector<double> upper_bounds_;            // ascending, without +Inf
   std::unique_ptr<std::atomic<uint64_t>[]> buckets_;  // upper_bounds_.size() + 1
   Gauge sum_;
 };
 
-/// All of aerie's own metrics; served at /metrics. Thread-safe. Metrics live as long as the registry; the same name and labels
-/// give the same object. Names: aerie_<folder>_<what>_<unit>[_total]. Built on prometheus-cpp core, which metrics.cc alone includes.
+/// All of aerie's own metrics; served at /metrics. Thread-safe. Metrics live as long as the
+/// registry; the same name and labels give the same object. Names:
+/// aerie_<folder>_<what>_<unit>[_total]. Built on prometheus-cpp core, which metrics.cc alone
+/// includes.
 class MetricRegistry {
  public:
   MetricRegistry();
   ~MetricRegistry();
-  Counter& counter(const std::string& name, const std::string& help, const MetricLabels& labels = {});
+  Counter& counter(const std::string& name, const std::string& help,
+                   const MetricLabels& labels = {});
   Gauge& gauge(const std::string& name, const std::string& help, const MetricLabels& labels = {});
-  Histogram& histogram(const std::string& name, const std::string& help, std::vector<double> upper_bounds,
-                       const MetricLabels& labels = {});
+  Histogram& histogram(const std::string& name, const std::string& help,
+                       std::vector<double> upper_bounds, const MetricLabels& labels = {});
   /// `read` is called at every scrape, from the scraping thread, and must be thread-safe and quick.
   void gauge_callback(const std::string& name, const std::string& help, const MetricLabels& labels,
                       std::function<double()> read);
   /// The same, exposed as a counter.
-  void counter_callback(const std::string& name, const std::string& help, const MetricLabels& labels,
-                        std::function<double()> read);
+  void counter_callback(const std::string& name, const std::string& help,
+                        const MetricLabels& labels, std::function<double()> read);
   /// Prometheus text format 0.0.4, families sorted by name, with process_* of this process.
   std::string expose() const;
 

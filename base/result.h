@@ -12,7 +12,8 @@
 
 namespace aerie {
 
-/// What kind of failure it was. HTTP status codes, exit codes and retries are chosen from it, never from the text.
+/// What kind of failure it was. HTTP status codes, exit codes and retries are chosen from it, never
+/// from the text.
 enum class ErrorCode : uint8_t {
   InvalidArgument,    ///< the caller's input can never succeed (400)
   Unauthenticated,    ///< no or unknown credential (401)
@@ -48,11 +49,13 @@ class Error {
   std::string message_;
 };
 
-/// A value or the reason why there is none. Reading the wrong side aborts. Not thread-safe, like any value.
+/// A value or the reason why there is none. Reading the wrong side aborts. Not thread-safe, like
+/// any value.
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit on purpose
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit on purpose
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
 
   bool ok() const { return state_.index() == 0; }

@@ -11,11 +11,12 @@
 
 namespace aerie {
 
-/// Named threads with one bounded queue: where CPU work and blocking calls go. Thread-safe. docs/threads.md lists the pools.
+/// Named threads with one bounded queue: where CPU work and blocking calls go. Thread-safe.
+/// docs/threads.md lists the pools.
 class WorkPool {
  public:
   struct Options {
-    std::string name;           ///< thread name, at most 15 bytes reach the kernel
+    std::string name;  ///< thread name, at most 15 bytes reach the kernel
     size_t threads = 1;
     size_t queue_limit = 1024;  ///< jobs that may wait; the next one is refused
     int nice = 0;               ///< added to the threads' niceness (Linux is per thread)
@@ -25,7 +26,8 @@ class WorkPool {
   WorkPool(const WorkPool&) = delete;
   WorkPool& operator=(const WorkPool&) = delete;
 
-  /// Queues a job. False when the queue is full or the pool stops: the caller answers "try later". Jobs must not throw.
+  /// Queues a job. False when the queue is full or the pool stops: the caller answers "try later".
+  /// Jobs must not throw.
   [[nodiscard]] bool submit(std::function<void()> job);
   /// Refuses new jobs, runs those that wait, joins the threads. Idempotent.
   void stop();

@@ -3,7 +3,6 @@ set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
-set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 option(AERIE_WERROR "Treat warnings as errors" ON)
 set(AERIE_SANITIZE "" CACHE STRING "Value of -fsanitize= for all targets, for example address,undefined")
@@ -19,6 +18,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 reports these inside libstdc++ and Boost for code that is correct (GCC bugs 105651, 105329, 107852).
   add_compile_options(-Wno-restrict -Wno-stringop-overflow -Wno-array-bounds -Wno-maybe-uninitialized
                       -Wno-dangling-pointer -Wno-missing-field-initializers)
+  add_compile_options(-fpch-preprocess)  # lets ccache see through precompiled headers
 else()
   add_compile_options(-Wno-missing-field-initializers)
 endif()

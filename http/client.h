@@ -17,13 +17,14 @@ struct ClientRequest {
   std::chrono::milliseconds timeout{10'000};
 };
 
-/// Blocking HTTP client on libcurl with kept-alive connections. Thread-safe; call it from a pool, never from the io thread.
+/// Blocking HTTP client on libcurl with kept-alive connections. Thread-safe; call it from a pool,
+/// never from the io thread.
 class Client {
  public:
   Client();
   ~Client();
-  /// Any status is a success of the transport. Errors: Unavailable (refused, reset, unresolved), DeadlineExceeded,
-  /// InvalidArgument (bad URL); the text names the URL without credentials.
+  /// Any status is a success of the transport. Errors: Unavailable (refused, reset, unresolved),
+  /// DeadlineExceeded, InvalidArgument (bad URL); the text names the URL without credentials.
   Result<Response> send(const ClientRequest& request);
 
  private:

@@ -30,7 +30,8 @@ class Headers {
   std::vector<std::pair<std::string, std::string>> fields_;
 };
 
-/// Query parameters, and those of a form body before them (as Go's FormValue has it). Repeated names keep their order.
+/// Query parameters, and those of a form body before them (as Go's FormValue has it). Repeated
+/// names keep their order.
 class Parameters {
  public:
   /// Parses `a=1&b=%20x+y`; a bad escape is kept as it came.
@@ -38,7 +39,9 @@ class Parameters {
   std::string_view get(std::string_view name) const;  ///< first value, or empty
   bool has(std::string_view name) const;
   std::vector<std::string> all(std::string_view name) const;
-  void add(std::string name, std::string value) { values_.emplace_back(std::move(name), std::move(value)); }
+  void add(std::string name, std::string value) {
+    values_.emplace_back(std::move(name), std::move(value));
+  }
   const std::vector<std::pair<std::string, std::string>>& pairs() const { return values_; }
 
  private:
@@ -48,7 +51,8 @@ class Parameters {
 std::string percent_decode(std::string_view text);
 std::string percent_encode(std::string_view text);
 
-/// Set when the client has gone away or the server stops; long work looks at it now and then. Thread-safe.
+/// Set when the client has gone away or the server stops; long work looks at it now and then.
+/// Thread-safe.
 class Cancellation {
  public:
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
@@ -63,9 +67,10 @@ struct Request {
   std::string target;  ///< as sent, with the query
   std::string path;    ///< decoded, without the query
   Parameters params;   ///< of the form body (if its content type says so), then of the URL
-  std::map<std::string, std::string, std::less<>> path_params;  ///< filled by the router from `{name}`
+  std::map<std::string, std::string, std::less<>>
+      path_params;  ///< filled by the router from `{name}`
   Headers headers;
-  std::string body;    ///< whole, at most the route's limit; as sent (not decompressed)
+  std::string body;            ///< whole, at most the route's limit; as sent (not decompressed)
   std::string remote_address;  ///< "127.0.0.1:54321"
   std::shared_ptr<Cancellation> cancellation = std::make_shared<Cancellation>();
 

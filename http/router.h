@@ -37,20 +37,21 @@ struct RouteOptions {
 };
 
 /// Which handler answers which path. Filled before the server starts, constant afterwards.
-/// A pattern is a literal path with `{name}` segments; `{name...}` as the last segment takes the rest. The most literal wins.
+/// A pattern is a literal path with `{name}` segments; `{name...}` as the last segment takes the
+/// rest. The most literal wins.
 class Router {
  public:
   /// `pool` outlives the router. A full pool answers 503 with Retry-After.
-  void blocking(std::initializer_list<Method> methods, std::string_view pattern, WorkPool& pool, BlockingHandler handler,
-                RouteOptions options = {});
+  void blocking(std::initializer_list<Method> methods, std::string_view pattern, WorkPool& pool,
+                BlockingHandler handler, RouteOptions options = {});
   void async(std::initializer_list<Method> methods, std::string_view pattern, AsyncHandler handler,
              RouteOptions options = {});
 
   struct Match {
     enum class Kind { Found, NotFound, MethodNotAllowed } kind = Kind::NotFound;
-    AsyncHandler handler;          ///< for Found
+    AsyncHandler handler;  ///< for Found
     RouteOptions options;
-    std::string allow;             ///< for MethodNotAllowed: the Allow header
+    std::string allow;  ///< for MethodNotAllowed: the Allow header
     std::map<std::string, std::string, std::less<>> path_params;
   };
   /// HEAD is served by GET handlers. A path that no pattern matches is NotFound.

@@ -11,8 +11,9 @@
 
 namespace aerie::http {
 
-/// HTTP/1.1 server on Beast: keep-alive, Expect: 100-continue, gzip of large answers, deadlines, limits, CORS.
-/// Owns its io thread. 404 body is `404 page not found\n` (Grafana looks for it). Thread-safe.
+/// HTTP/1.1 server on Beast: keep-alive, Expect: 100-continue, gzip of large answers, deadlines,
+/// limits, CORS. Owns its io thread. 404 body is `404 page not found\n` (Grafana looks for it).
+/// Thread-safe.
 class Server {
  public:
   struct Options {
@@ -22,12 +23,14 @@ class Server {
     std::string cors_origin = ".*";
     std::string route_prefix;  ///< stripped from paths; "/prometheus" is always accepted as well
   };
-  /// Binds and starts. Errors: IoError naming address, reason and what to do (port in use, not permitted). `router` and
-  /// `metrics` outlive the server.
-  static Result<std::unique_ptr<Server>> start(Options options, const Router& router, MetricRegistry& metrics);
+  /// Binds and starts. Errors: IoError naming address, reason and what to do (port in use, not
+  /// permitted). `router` and `metrics` outlive the server.
+  static Result<std::unique_ptr<Server>> start(Options options, const Router& router,
+                                               MetricRegistry& metrics);
   virtual ~Server() = default;  ///< stop()
   virtual uint16_t port() const = 0;
-  /// Stops accepting, lets running requests finish for at most `grace`, then cancels and closes. Idempotent.
+  /// Stops accepting, lets running requests finish for at most `grace`, then cancels and closes.
+  /// Idempotent.
   virtual void stop(std::chrono::milliseconds grace) = 0;
 };
 

@@ -7,7 +7,8 @@ namespace aerie::model {
 
 enum class ResetHint : uint8_t { Unknown = 0, Yes = 1, No = 2, Gauge = 3 };
 
-/// `length` consecutive buckets, `offset` after the end of the previous span (the first: absolute index).
+/// `length` consecutive buckets, `offset` after the end of the previous span (the first: absolute
+/// index).
 struct BucketSpan {
   int32_t offset = 0;
   uint32_t length = 0;
@@ -17,7 +18,8 @@ struct BucketSpan {
 inline constexpr int32_t kCustomBucketsSchema = -53;
 
 /// A native histogram with absolute bucket counts, as PromQL computes on it. A value type.
-/// Schemas -4..8 are exponential (bounds are powers of 2^(2^-schema)); -53 has the bounds in `custom_values`.
+/// Schemas -4..8 are exponential (bounds are powers of 2^(2^-schema)); -53 has the bounds in
+/// `custom_values`.
 struct NativeHistogram {
   int32_t schema = 0;
   ResetHint reset_hint = ResetHint::Unknown;

@@ -21,8 +21,9 @@ struct LabelView {
   bool operator==(const LabelView&) const = default;
 };
 
-/// The identity of a series: label pairs, sorted by name bytewise, no empty values, no repeated names. Immutable value in one
-/// allocation: [len][name][len][value]… where len is a LEB128 varint. Copying copies one string; equality compares bytes.
+/// The identity of a series: label pairs, sorted by name bytewise, no empty values, no repeated
+/// names. Immutable value in one allocation: [len][name][len][value]… where len is a LEB128 varint.
+/// Copying copies one string; equality compares bytes.
 class Labels {
  public:
   class Iterator {
@@ -41,7 +42,9 @@ class Labels {
       return *this;
     }
     void operator++(int) { read(); }
-    bool operator==(const Iterator& other) const { return current_.name.data() == other.current_.name.data(); }
+    bool operator==(const Iterator& other) const {
+      return current_.name.data() == other.current_.name.data();
+    }
 
    private:
     void read();
@@ -53,7 +56,8 @@ class Labels {
   /// Sorts; drops pairs with an empty value; of a repeated name the last wins.
   Labels(std::initializer_list<std::pair<std::string_view, std::string_view>> pairs);
   static Labels from_pairs(std::vector<LabelView> pairs);
-  /// Takes bytes made by `encoded()`. The caller vouches for them (they come from our own files, behind a checksum).
+  /// Takes bytes made by `encoded()`. The caller vouches for them (they come from our own files,
+  /// behind a checksum).
   static Labels from_encoded(std::string encoded);
 
   Iterator begin() const { return Iterator(encoded_); }
@@ -75,7 +79,8 @@ class Labels {
   /// Prometheus's labels.Compare: pair by pair, name then value, the shorter set first.
   std::strong_ordering operator<=>(const Labels& other) const;
 
-  /// `metric{a="b"}` with Go quoting; `{}` for the empty set; names that are not legacy-valid are quoted inside the braces.
+  /// `metric{a="b"}` with Go quoting; `{}` for the empty set; names that are not legacy-valid are
+  /// quoted inside the braces.
   std::string to_string() const;
 
  private:

@@ -15,8 +15,8 @@ enum class MatchType : uint8_t { Equal, NotEqual, Regex, NotRegex };
 /// `=`, `!=`, `=~`, `!~`.
 std::string_view match_type_symbol(MatchType type);
 
-/// One label condition. Immutable, cheap to copy, safe to use from any thread. Regular expressions are RE2, anchored at both
-/// ends, dot matches newline (Prometheus 3).
+/// One label condition. Immutable, cheap to copy, safe to use from any thread. Regular expressions
+/// are RE2, anchored at both ends, dot matches newline (Prometheus 3).
 class Matcher {
  public:
   /// Errors: InvalidArgument with RE2's reason.
@@ -33,7 +33,8 @@ class Matcher {
   bool matches(const Labels& labels) const { return matches(labels.get(name_)); }
   bool matches_empty() const { return matches(std::string_view{}); }
 
-  /// For `=~` and `=`: the complete set of values that match, when the expression is a list of at most 256 literals; else empty.
+  /// For `=~` and `=`: the complete set of values that match, when the expression is a list of at
+  /// most 256 literals; else empty.
   const std::vector<std::string>& literal_set() const;
   /// For `=~`: what every matching value begins with; empty when nothing is known.
   std::string_view prefix() const;
@@ -46,7 +47,8 @@ class Matcher {
 
  private:
   struct Pattern;
-  Matcher(MatchType type, std::string name, std::string value, std::shared_ptr<const Pattern> pattern);
+  Matcher(MatchType type, std::string name, std::string value,
+          std::shared_ptr<const Pattern> pattern);
   MatchType type_;
   std::string name_;
   std::string value_;

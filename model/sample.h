@@ -29,8 +29,9 @@ struct HistogramSample {
   std::shared_ptr<const NativeHistogram> histogram;
 };
 
-/// Samples of one series inside a range. Timestamps strictly increase within each vector and never repeat across the two.
-/// Stale markers are included (a stale native histogram has the stale marker as its sum).
+/// Samples of one series inside a range. Timestamps strictly increase within each vector and never
+/// repeat across the two. Stale markers are included (a stale native histogram has the stale marker
+/// as its sum).
 struct SeriesSamples {
   std::vector<TimestampMs> timestamps;  ///< of `values`, same length
   std::vector<double> values;

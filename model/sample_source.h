@@ -13,16 +13,17 @@
 
 namespace aerie::model {
 
-/// The series that matched, frozen at the moment of the selection: later samples may or may not be seen, sealed data stays
-/// readable until the selection is destroyed. Sorted by Labels. Reads of different series may run in parallel.
+/// The series that matched, frozen at the moment of the selection: later samples may or may not be
+/// seen, sealed data stays readable until the selection is destroyed. Sorted by Labels. Reads of
+/// different series may run in parallel.
 class Selection {
  public:
   virtual ~Selection() = default;
   virtual size_t size() const = 0;
   /// `index < size()`. The reference lives as long as the selection.
   virtual const Labels& labels(size_t index) const = 0;
-  /// Replaces the content of `out` (its memory is reused) with the samples of `range`, both ends inclusive.
-  /// Errors: Corruption or IoError when a partition cannot be read.
+  /// Replaces the content of `out` (its memory is reused) with the samples of `range`, both ends
+  /// inclusive. Errors: Corruption or IoError when a partition cannot be read.
   virtual Status read(size_t index, TimeRange range, SeriesSamples& out) const = 0;
 };
 
@@ -30,12 +31,16 @@ class Selection {
 class SampleSource {
  public:
   virtual ~SampleSource() = default;
-  /// Series that match all of `matchers` and may have samples in `range`. A series without any sample in the range may be
-  /// among them. Errors: Corruption, IoError, ResourceExhausted.
-  virtual Result<std::unique_ptr<Selection>> select(const Matchers& matchers, TimeRange range) const = 0;
-  /// Distinct values, sorted bytewise, of the series that match; all series when `matchers` is empty. Names or one name's values.
-  virtual Result<std::vector<std::string>> label_names(const Matchers& matchers, TimeRange range) const = 0;
-  virtual Result<std::vector<std::string>> label_values(std::string_view name, const Matchers& matchers,
+  /// Series that match all of `matchers` and may have samples in `range`. A series without any
+  /// sample in the range may be among them. Errors: Corruption, IoError, ResourceExhausted.
+  virtual Result<std::unique_ptr<Selection>> select(const Matchers& matchers,
+                                                    TimeRange range) const = 0;
+  /// Distinct values, sorted bytewise, of the series that match; all series when `matchers` is
+  /// empty. Names or one name's values.
+  virtual Result<std::vector<std::string>> label_names(const Matchers& matchers,
+                                                       TimeRange range) const = 0;
+  virtual Result<std::vector<std::string>> label_values(std::string_view name,
+                                                        const Matchers& matchers,
                                                         TimeRange range) const = 0;
 };
 

@@ -26,14 +26,17 @@ struct TimeRange {
   bool operator==(const TimeRange&) const = default;
 };
 
-/// Prometheus durations: `1h30m`, `0`, units y w d h m s ms, largest first. Errors: InvalidArgument with Prometheus's texts
+/// Prometheus durations: `1h30m`, `0`, units y w d h m s ms, largest first. Errors: InvalidArgument
+/// with Prometheus's texts
 /// (`not a valid duration string: "5x"`, `empty duration string`, `duration out of range`).
 Result<DurationMs> parse_duration(std::string_view text);
-/// The shortest form Prometheus prints: `1h30m`, `90d` as `90d`, `1w` only when it divides evenly, `0s`.
+/// The shortest form Prometheus prints: `1h30m`, `90d` as `90d`, `1w` only when it divides evenly,
+/// `0s`.
 std::string format_duration(DurationMs duration);
 /// RFC 3339 in UTC with up to millisecond digits: `2026-11-20T10:00:00.5Z`.
 std::string format_rfc3339(TimestampMs t);
-/// Float seconds (`1435781451.781`) or RFC 3339 with any offset; rounded to milliseconds as Prometheus does.
+/// Float seconds (`1435781451.781`) or RFC 3339 with any offset; rounded to milliseconds as
+/// Prometheus does.
 Result<TimestampMs> parse_timestamp(std::string_view text);
 
 }  // namespace aerie::model

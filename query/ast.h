@@ -23,30 +23,73 @@ enum class ValueType : uint8_t { None, Scalar, Vector, Matrix, String };
 std::string_view value_type_name(ValueType type);
 
 enum class BinaryOp : uint8_t {
-  Add, Sub, Mul, Div, Mod, Pow, Atan2,
-  Eq, Ne, Lt, Le, Gt, Ge,
-  TrimUpper, TrimLower,  // `</` and `>/`
-  And, Or, Unless
+  Add,
+  Sub,
+  Mul,
+  Div,
+  Mod,
+  Pow,
+  Atan2,
+  Eq,
+  Ne,
+  Lt,
+  Le,
+  Gt,
+  Ge,
+  TrimUpper,
+  TrimLower,  // `</` and `>/`
+  And,
+  Or,
+  Unless
 };
 std::string_view binary_op_symbol(BinaryOp op);
 inline bool is_comparison(BinaryOp op) { return op >= BinaryOp::Eq && op <= BinaryOp::Ge; }
 inline bool is_set_operator(BinaryOp op) { return op >= BinaryOp::And; }
 
 enum class AggregateOp : uint8_t {
-  Sum, Avg, Min, Max, Count, Group, Stddev, Stdvar, TopK, BottomK, Quantile, CountValues, LimitK, LimitRatio
+  Sum,
+  Avg,
+  Min,
+  Max,
+  Count,
+  Group,
+  Stddev,
+  Stdvar,
+  TopK,
+  BottomK,
+  Quantile,
+  CountValues,
+  LimitK,
+  LimitRatio
 };
 std::string_view aggregate_op_name(AggregateOp op);
 
 struct Expr;
 using ExprPtr = std::unique_ptr<Expr>;
 
-/// A duration as written: a literal, or an expression evaluated before execution (`5m*2`, `step()`).
+/// A duration as written: a literal, or an expression evaluated before execution (`5m*2`,
+/// `step()`).
 struct DurationExpr;
 using DurationExprPtr = std::unique_ptr<DurationExpr>;
 struct DurationExpr {
-  enum class Kind : uint8_t { Literal, Add, Sub, Mul, Div, Mod, Pow, Negate, Step, Range, MinOf, MaxOf, Paren, Plus };
+  enum class Kind : uint8_t {
+    Literal,
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Mod,
+    Pow,
+    Negate,
+    Step,
+    Range,
+    MinOf,
+    MaxOf,
+    Paren,
+    Plus
+  };
   Kind kind = Kind::Literal;
-  double seconds = 0;         ///< of a literal
+  double seconds = 0;               ///< of a literal
   bool written_as_duration = true;  ///< `5m` rather than `300`
   DurationExprPtr left;
   DurationExprPtr right;
@@ -100,7 +143,7 @@ struct Unary {
 enum class Cardinality : uint8_t { OneToOne, ManyToOne, OneToMany, ManyToMany };
 struct VectorMatching {
   Cardinality cardinality = Cardinality::OneToOne;
-  bool on = false;                   ///< `on(…)` rather than `ignoring(…)`
+  bool on = false;  ///< `on(…)` rather than `ignoring(…)`
   std::vector<std::string> labels;
   std::vector<std::string> include;  ///< of group_left / group_right
   std::optional<double> fill_left;
@@ -132,7 +175,8 @@ struct Paren {
 
 /// One node of a parsed and type-checked query. Immutable after parsing.
 struct Expr {
-  std::variant<NumberLiteral, StringLiteral, VectorSelector, MatrixSelector, Subquery, Unary, Binary, Aggregate, Call, Paren>
+  std::variant<NumberLiteral, StringLiteral, VectorSelector, MatrixSelector, Subquery, Unary,
+               Binary, Aggregate, Call, Paren>
       node;
   PositionRange position;
 };
@@ -140,7 +184,8 @@ struct Expr {
 struct FunctionSignature {
   std::string_view name;
   std::vector<ValueType> args;
-  int variadic = 0;  ///< 0: exactly args; n > 0: up to n optional ones at the end; -1: the last any number of times
+  int variadic = 0;  ///< 0: exactly args; n > 0: up to n optional ones at the end; -1: the last any
+                     ///< number of times
   ValueType returns = ValueType::Vector;
   bool experimental = false;
 };

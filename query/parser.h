@@ -12,7 +12,8 @@ namespace aerie::query {
 /// Errors: InvalidArgument with Prometheus's text, `1:5: parse error: unexpected …`.
 Result<ExprPtr> parse_expr(std::string_view text, const LanguageFeatures& features = {});
 
-/// A selector alone, as in `match[]`: its matchers, at least one of which does not match the empty string.
+/// A selector alone, as in `match[]`: its matchers, at least one of which does not match the empty
+/// string.
 Result<model::Matchers> parse_selector(std::string_view text);
 
 /// The canonical one-line form; parses back to an equal tree.

@@ -31,7 +31,8 @@ struct VectorElement {
 };
 using VectorValue = std::vector<VectorElement>;
 
-/// One series of a range vector; floats and histograms each ascending in time, no timestamp in both.
+/// One series of a range vector; floats and histograms each ascending in time, no timestamp in
+/// both.
 struct MatrixSeries {
   model::Labels labels;
   std::vector<model::TimestampMs> timestamps;
@@ -42,7 +43,8 @@ using MatrixValue = std::vector<MatrixSeries>;  // sorted by labels
 
 using Value = std::variant<ScalarValue, StringValue, VectorValue, MatrixValue>;
 
-/// Notices about a query's answer, each rendered with its position `(line:col)`, without repetition, in order of appearance.
+/// Notices about a query's answer, each rendered with its position `(line:col)`, without
+/// repetition, in order of appearance.
 struct Annotations {
   std::vector<std::string> warnings;  ///< `PromQL warning: …`
   std::vector<std::string> infos;     ///< `PromQL info: …`

@@ -15,9 +15,11 @@ namespace aerie::store {
 class LogFile {
  public:
   virtual ~LogFile() = default;
-  /// Writes all of `bytes` at `offset`. Errors: IoError with errno's text; Unavailable when the disk is full.
+  /// Writes all of `bytes` at `offset`. Errors: IoError with errno's text; Unavailable when the
+  /// disk is full.
   virtual Status write_at(uint64_t offset, std::string_view bytes) = 0;
-  /// fdatasync. After an error the file must not be synced again: the kernel may have dropped the pages.
+  /// fdatasync. After an error the file must not be synced again: the kernel may have dropped the
+  /// pages.
   virtual Status sync() = 0;
   /// Reads up to `length` bytes; shorter at the end of the file.
   virtual Result<std::string> read_at(uint64_t offset, size_t length) const = 0;
@@ -27,13 +29,15 @@ class LogFile {
   virtual Status preallocate(uint64_t length) = 0;
 };
 
-/// The file operations of the log: the real ones, or the fault-injecting ones of the tests. Thread-safe.
+/// The file operations of the log: the real ones, or the fault-injecting ones of the tests.
+/// Thread-safe.
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
   virtual Result<std::unique_ptr<LogFile>> open(const std::string& path, bool create) = 0;
   virtual Status make_folders(const std::string& path) = 0;
-  virtual Result<std::vector<std::string>> list(const std::string& folder) const = 0;  ///< names, sorted
+  virtual Result<std::vector<std::string>> list(
+      const std::string& folder) const = 0;  ///< names, sorted
   virtual Status rename(const std::string& from, const std::string& to) = 0;
   virtual Status remove(const std::string& path) = 0;
   virtual Status sync_folder(const std::string& path) = 0;

@@ -10,8 +10,9 @@
 
 namespace aerie::store {
 
-/// A small durable table of byte strings, sorted by key: alert state, metric metadata, HA epochs. Thread-safe.
-/// Every write is on disk (synced) when the call returns. Not for samples: thousands of rows, not millions.
+/// A small durable table of byte strings, sorted by key: alert state, metric metadata, HA epochs.
+/// Thread-safe. Every write is on disk (synced) when the call returns. Not for samples: thousands
+/// of rows, not millions.
 class KeyedTable {
  public:
   virtual ~KeyedTable() = default;
@@ -20,7 +21,8 @@ class KeyedTable {
   virtual Status apply(const std::vector<std::pair<std::string, std::string>>& puts,
                        const std::vector<std::string>& removals) = 0;
   /// All rows whose key begins with `prefix`, in key order.
-  virtual Result<std::vector<std::pair<std::string, std::string>>> scan(std::string_view prefix) const = 0;
+  virtual Result<std::vector<std::pair<std::string, std::string>>> scan(
+      std::string_view prefix) const = 0;
 };
 
 }  // namespace aerie::store

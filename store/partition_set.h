@@ -14,21 +14,22 @@
 
 namespace aerie::store {
 
-/// Bytes from the start of a shard's log; what a partition covers is counted in it. docs/formats/log.md.
+/// Bytes from the start of a shard's log; what a partition covers is counted in it.
+/// docs/formats/log.md.
 using LogPosition = uint64_t;
 
 /// One commit record. docs/formats/partition.md.
 struct PartitionInfo {
   uint16_t shard = 0;
-  uint8_t tier = 0;                ///< 0: 30 min, 1: 2 h, 2: 1 day
-  model::TimestampMs start = 0;    ///< aligned to the tier's span
-  uint32_t generation = 0;         ///< unique for (shard, tier, start); a later one adds to an earlier one
-  model::TimeRange samples;        ///< of the samples inside, inclusive
-  LogPosition log_first = 0;       ///< [first, end) of the log this partition makes unnecessary
+  uint8_t tier = 0;              ///< 0: 30 min, 1: 2 h, 2: 1 day
+  model::TimestampMs start = 0;  ///< aligned to the tier's span
+  uint32_t generation = 0;  ///< unique for (shard, tier, start); a later one adds to an earlier one
+  model::TimeRange samples;   ///< of the samples inside, inclusive
+  LogPosition log_first = 0;  ///< [first, end) of the log this partition makes unnecessary
   LogPosition log_end = 0;
   uint64_t series_count = 0;
   uint64_t sample_count = 0;
-  uint64_t bytes = 0;              ///< of its files
+  uint64_t bytes = 0;  ///< of its files
 };
 
 /// One series to be sealed. Samples strictly ascending in time.
@@ -37,8 +38,8 @@ struct SealSeries {
   model::SeriesSamples samples;
 };
 
-/// The immutable partitions on disk and the `meta` tables beside them: RocksDB behind one door. Thread-safe; seal() and the
-/// drop calls are made by one background thread at a time.
+/// The immutable partitions on disk and the `meta` tables beside them: RocksDB behind one door.
+/// Thread-safe; seal() and the drop calls are made by one background thread at a time.
 class PartitionSet {
  public:
   struct Options {
@@ -46,7 +47,8 @@ class PartitionSet {
     uint64_t block_cache_bytes = 64u << 20;
   };
   /// Opens, finishes or removes what a crash left half-done, reads the commit records.
-  /// Errors: AlreadyExists (another process holds it), Corruption, IoError, InvalidArgument (format version from the future).
+  /// Errors: AlreadyExists (another process holds it), Corruption, IoError, InvalidArgument (format
+  /// version from the future).
   static Result<std::unique_ptr<PartitionSet>> open(Options options);
   virtual ~PartitionSet() = default;
 
@@ -55,12 +57,15 @@ class PartitionSet {
   /// The log of `shard` up to here is covered by durable partitions.
   virtual LogPosition sealed_end(uint16_t shard) const = 0;
 
-  /// Writes one partition. `next` fills the next series and returns false at the end; series come sorted by SealOrder, each
-  /// once. `info` carries shard, tier, start, log range; the rest is filled in. Every column is decoded and compared before the
-  /// partition is committed. When this returns, the partition is durable and visible to later pin() calls.
-  virtual Result<PartitionInfo> seal(PartitionInfo info, const std::function<bool(SealSeries&)>& next) = 0;
+  /// Writes one partition. `next` fills the next series and returns false at the end; series come
+  /// sorted by SealOrder, each once. `info` carries shard, tier, start, log range; the rest is
+  /// filled in. Every column is decoded and compared before the partition is committed. When this
+  /// returns, the partition is durable and visible to later pin() calls.
+  virtual Result<PartitionInfo> seal(PartitionInfo info,
+                                     const std::function<bool(SealSeries&)>& next) = 0;
 
-  /// Removes partitions whose newest sample lies before `t`. Pinned ones stay readable until unpinned.
+  /// Removes partitions whose newest sample lies before `t`. Pinned ones stay readable until
+  /// unpinned.
   virtual Status drop_before(model::TimestampMs t) = 0;
 
   /// A source over all partitions live now. Holds them until destroyed.
@@ -70,7 +75,8 @@ class PartitionSet {
   virtual Result<std::shared_ptr<KeyedTable>> table(const std::string& name) = 0;
 };
 
-/// The order of series inside a partition: metric name, cluster, then all labels; `le` compares as a number.
+/// The order of series inside a partition: metric name, cluster, then all labels; `le` compares as
+/// a number.
 struct SealOrder {
   bool operator()(const model::Labels& a, const model::Labels& b) const;
 };

@@ -25,12 +25,13 @@ namespace aerie::store {
 enum class SyncMode : uint8_t { Always, Interval, Off };
 
 struct StoreOptions {
-  std::string path;  ///< `--storage.path`; created if missing
+  std::string path;                                       ///< `--storage.path`; created if missing
   model::DurationMs retention = 15LL * 24 * 3600 * 1000;  ///< 0: keep for ever
   SyncMode sync = SyncMode::Always;
-  model::DurationMs sync_interval = 1000;                 ///< for SyncMode::Interval
-  model::DurationMs partition_span = 30LL * 60 * 1000;    ///< of tier 0
-  model::DurationMs future_limit = 10LL * 60 * 1000;      ///< samples further ahead are refused; 0: no limit
+  model::DurationMs sync_interval = 1000;               ///< for SyncMode::Interval
+  model::DurationMs partition_span = 30LL * 60 * 1000;  ///< of tier 0
+  model::DurationMs future_limit =
+      10LL * 60 * 1000;         ///< samples further ahead are refused; 0: no limit
   bool background_seal = true;  ///< false: partitions are sealed by flush() only (tests)
 };
 
@@ -43,25 +44,29 @@ struct FamilyMetadata {
 /// Keeps samples: log, head, partitions. Thread-safe. What is acknowledged is durable and visible.
 class Store : public model::SampleSource {
  public:
-  /// Opens or creates; replays the log. Errors: AlreadyExists (path used by another process: names the lock file and pid),
-  /// InvalidArgument (path holds something that is not aerie's, or a newer format), Corruption (middle of the log), IoError.
-  /// `clock`, `files` and `metrics` outlive the store.
-  static Result<std::unique_ptr<Store>> open(StoreOptions options, const Clock& clock, FileSystem& files,
-                                             MetricRegistry& metrics);
+  /// Opens or creates; replays the log. Errors: AlreadyExists (path used by another process: names
+  /// the lock file and pid), InvalidArgument (path holds something that is not aerie's, or a newer
+  /// format), Corruption (middle of the log), IoError. `clock`, `files` and `metrics` outlive the
+  /// store.
+  static Result<std::unique_ptr<Store>> open(StoreOptions options, const Clock& clock,
+                                             FileSystem& files, MetricRegistry& metrics);
   ~Store() override = default;
 
-  /// Finds or creates the series. O(1), no I/O; the definition becomes durable with its first sample.
+  /// Finds or creates the series. O(1), no I/O; the definition becomes durable with its first
+  /// sample.
   virtual SeriesHandle resolve(const model::Labels& labels) = 0;
 
   using Done = std::function<void(Result<WriteOutcome>)>;
-  /// Queues the batch; `done` is called once, from the applier's thread, when every kept row is durable and visible, or with
-  /// Unavailable (disk full, stopping) and then nothing of the batch was kept. `done` must be quick and must not call back.
+  /// Queues the batch; `done` is called once, from the applier's thread, when every kept row is
+  /// durable and visible, or with Unavailable (disk full, stopping) and then nothing of the batch
+  /// was kept. `done` must be quick and must not call back.
   virtual void append(WriteBatch batch, Done done) = 0;
   /// append() and wait for it.
   Result<WriteOutcome> append_and_wait(WriteBatch batch);
 
-  /// What aerie itself writes (verdicts, ALERTS, recorded series): labels and values at one time. Does not move arrivals.
-  /// Rows that are out of order are dropped and counted; other errors are returned.
+  /// What aerie itself writes (verdicts, ALERTS, recorded series): labels and values at one time.
+  /// Does not move arrivals. Rows that are out of order are dropped and counted; other errors are
+  /// returned.
   struct OwnSample {
     model::Labels labels;
     model::TimestampMs t = 0;
@@ -75,13 +80,15 @@ class Store : public model::SampleSource {
   virtual Arrivals& arrivals() = 0;
   virtual Result<std::shared_ptr<KeyedTable>> table(const std::string& name) = 0;
 
-  /// Seals everything in the head and trims the log; returns when that is durable. Ingest goes on meanwhile.
+  /// Seals everything in the head and trims the log; returns when that is durable. Ingest goes on
+  /// meanwhile.
   virtual Status flush() = 0;
   virtual uint64_t active_series() const = 0;
   /// Newest and oldest sample of all, empty range if none.
   virtual model::TimeRange extent() const = 0;
 
-  /// Refuses new batches, finishes those queued, syncs and closes. Idempotent; the destructor calls it.
+  /// Refuses new batches, finishes those queued, syncs and closes. Idempotent; the destructor calls
+  /// it.
   virtual Status close() = 0;
 };
 

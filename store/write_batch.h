@@ -11,8 +11,9 @@
 
 namespace aerie::store {
 
-/// Names a series of the head. Stays valid until the series leaves the head; a stale handle is recognised by its generation
-/// and refused with WriteOutcome::stale_handles, upon which the caller resolves the labels again.
+/// Names a series of the head. Stays valid until the series leaves the head; a stale handle is
+/// recognised by its generation and refused with WriteOutcome::stale_handles, upon which the caller
+/// resolves the labels again.
 struct SeriesHandle {
   uint32_t slot = 0;
   uint32_t generation = 0;
@@ -22,7 +23,8 @@ struct SeriesHandle {
 /// How two senders of the same series are told apart.
 enum class ReplicaPolicy : uint8_t {
   SingleSender,   ///< every sample is wanted; equal timestamps are duplicates
-  UnlabelledPair  ///< an HA pair that dropped its replica label: keep a sample only if t - last >= 0.75 interval, per series
+  UnlabelledPair  ///< an HA pair that dropped its replica label: keep a sample only if t - last >=
+                  ///< 0.75 interval, per series
 };
 
 struct FloatRow {
@@ -50,8 +52,9 @@ struct MetadataRow {
   model::MetricMetadata metadata;
 };
 
-/// Everything one request wants to write. Applied as a whole in one place of the log, row by row: bad rows are refused, good
-/// rows are kept. Rows of one series must be in time order within the batch.
+/// Everything one request wants to write. Applied as a whole in one place of the log, row by row:
+/// bad rows are refused, good rows are kept. Rows of one series must be in time order within the
+/// batch.
 struct WriteBatch {
   ReplicaPolicy replicas = ReplicaPolicy::SingleSender;
   std::vector<FloatRow> floats;
@@ -59,26 +62,30 @@ struct WriteBatch {
   std::vector<ExemplarRow> exemplars;
   std::vector<MetadataRow> metadata;
 
-  bool empty() const { return floats.empty() && histograms.empty() && exemplars.empty() && metadata.empty(); }
+  bool empty() const {
+    return floats.empty() && histograms.empty() && exemplars.empty() && metadata.empty();
+  }
 };
 
 enum class RejectReason : uint8_t {
-  OutOfOrder,       ///< older than the newest sample of its series (beyond the out-of-order window)
-  DuplicateValue,   ///< same timestamp, other value
-  TooOld,           ///< before the retention or the sealed range
-  TooFarInFuture    ///< more than 10 minutes ahead of our clock
+  OutOfOrder,      ///< older than the newest sample of its series (beyond the out-of-order window)
+  DuplicateValue,  ///< same timestamp, other value
+  TooOld,          ///< before the retention or the sealed range
+  TooFarInFuture   ///< more than 10 minutes ahead of our clock
 };
 inline constexpr size_t kRejectReasons = 4;
 
 /// What became of a batch. Written + deduplicated + rejected + stale_handles = rows sent.
 struct WriteOutcome {
-  uint32_t floats_written = 0;      ///< exact repeats of the newest sample count as written
+  uint32_t floats_written = 0;  ///< exact repeats of the newest sample count as written
   uint32_t histograms_written = 0;
   uint32_t exemplars_written = 0;
-  uint32_t deduplicated = 0;        ///< dropped by ReplicaPolicy::UnlabelledPair
+  uint32_t deduplicated = 0;  ///< dropped by ReplicaPolicy::UnlabelledPair
   uint32_t rejected[kRejectReasons] = {};
-  std::vector<uint32_t> stale_handles;  ///< indexes into floats (then histograms, continued): resolve again and resend these
-  std::string first_rejection;      ///< text for the sender, with series and timestamp; empty if nothing was rejected
+  std::vector<uint32_t> stale_handles;  ///< indexes into floats (then histograms, continued):
+                                        ///< resolve again and resend these
+  std::string first_rejection;  ///< text for the sender, with series and timestamp; empty if
+                                ///< nothing was rejected
 
   uint32_t rejected_total() const {
     uint32_t total = 0;
