@@ -27,7 +27,7 @@ class Server {
   /// permitted). `router` and `metrics` outlive the server.
   static Result<std::unique_ptr<Server>> start(Options options, const Router& router,
                                                MetricRegistry& metrics);
-  virtual ~Server() = default;  ///< stop()
+  virtual ~Server() = default;  ///< stops at once
   virtual uint16_t port() const = 0;
   /// Stops accepting, lets running requests finish for at most `grace`, then cancels and closes.
   /// Idempotent.
