@@ -188,7 +188,7 @@ void Connection::begin_request() {
   std::string_view path = strip_prefix(target.path, context_.options.route_prefix);
   path = strip_prefix(path, "/prometheus");
   request_.path = percent_decode(path);
-  match_ = context_.router.find(request_.method, path);
+  match_ = context_.router.load()->find(request_.method, path);
   body_limit_ = match_.kind == Router::Match::Kind::Found ? match_.options.body_limit_bytes
                                                           : kUnwantedBodyBytes;
 }

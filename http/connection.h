@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <boost/asio.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
@@ -30,7 +31,7 @@ class Connection;
 /// thread only, but for `io`.
 struct ServerContext {
   const Server::Options options;
-  const Router& router;
+  std::atomic<const Router*> router;  ///< replaced by Server::use() from any thread
   const CorsPolicy cors;
   const Clock& clock;
   ServerMetrics metrics;

@@ -74,7 +74,7 @@ class BeastServer final : public Server {
         acceptor_(*io_),
         work_(asio::make_work_guard(*io_)),
         context_{.options = std::move(options),
-                 .router = router,
+                 .router = &router,
                  .cors = std::move(cors),
                  .clock = clock_,
                  .metrics = ServerMetrics(registry),
@@ -109,6 +109,8 @@ class BeastServer final : public Server {
   }
 
   uint16_t port() const override { return port_; }
+
+  void use(const Router& router) override { context_.router = &router; }
 
   void stop(std::chrono::milliseconds grace) override {
     const std::lock_guard lock(
