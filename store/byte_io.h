@@ -8,7 +8,8 @@
 
 namespace aerie::store {
 
-/// Appending and reading the small pieces that the formats of docs/formats are made of. Little-endian, LEB128 varints.
+/// Appending and reading the small pieces that the formats of docs/formats are made of.
+/// Little-endian, LEB128 varints.
 static_assert(std::endian::native == std::endian::little, "the formats are read by plain loads");
 
 inline void put_u8(std::string& out, uint8_t value) { out.push_back(static_cast<char>(value)); }
@@ -38,11 +39,13 @@ inline size_t varint_size(uint64_t value) {
   return value == 0 ? 1 : (static_cast<size_t>(std::bit_width(value)) + 6) / 7;
 }
 
-/// Walks over bytes that may be damaged: past the end everything reads as zero and failed() turns true. Not owning.
+/// Walks over bytes that may be damaged: past the end everything reads as zero and failed() turns
+/// true. Not owning.
 class ByteReader {
  public:
   ByteReader() = default;
-  explicit ByteReader(std::string_view bytes) : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
+  explicit ByteReader(std::string_view bytes)
+      : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
 
   bool failed() const { return failed_; }
   size_t left() const { return static_cast<size_t>(end_ - at_); }

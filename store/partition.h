@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/guarded.h"
+#include "base/result.h"
+#include "store/column_group.h"
+#include "store/index_reader.h"
+#include "store/partition_record.h"
+#include "store/rocks_database.h"
+
+namespace aerie::store {
+
+/// One committed partition. Immutable, thread-safe; its files stay as long as somebody holds it.
+/// Every error names it.
+class Partition {
+ public:
+  using Clock = std::vector<model::TimestampMs>;
+
+  Partition(std::shared_ptr<RocksDatabase> database, CommitRecord record);
+
+  const PartitionInfo& info() const { return record_.info; }
+  const CommitRecord& record() const { return record_; }
+  const std::string& prefix() const { return prefix_; }
+
+  /// Read from disk at the first call, then kept.
+  Result<std::shared_ptr<const IndexReader>> index() const;
+  Result<std::shared_ptr<const ColumnGroup>> group(uint32_t number) const;
+  Result<std::shared_ptr<const Clock>> clock(uint32_t number) const;
+
+ private:
+  Result<std::string> record(RocksDatabase::Family family, const std::string& key,
+                             const char* what) const;
+  Error named(Error error) const;
+
+  const std::shared_ptr<RocksDatabase> database_;
+  const CommitRecord record_;
+  const std::string prefix_;
+  mutable Guarded<std::shared_ptr<const IndexReader>> index_;
+};
+
+/// A source over partitions, which it keeps alive. On equal timestamps the later commit wins.
+std::shared_ptr<const model::SampleSource> make_partition_source(
+    std::vector<std::shared_ptr<const Partition>> partitions);
+
+}  // namespace aerie::store
