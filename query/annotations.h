@@ -1,0 +1,72 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "model/time.h"
+#include "query/ast.h"
+#include "query/value.h"
+
+namespace aerie::query {
+
+/// Collects the notices of one query. Equal messages are kept once (the position is that of the
+/// latest, as in Prometheus); notices about forced monotonicity are merged into one with the
+/// extremes. One query, one thread.
+class AnnotationSet {
+ public:
+  /// `message` without the prefix `PromQL warning: `.
+  void warn(std::string message, PositionRange position);
+  void inform(std::string message, PositionRange position);
+
+  struct MonotonicityFix {
+    model::TimestampMs t = 0;
+    double min_bucket = 0;
+    double max_bucket = 0;
+    double max_difference = 0;
+  };
+  void monotonicity_forced(std::string_view metric_name, const MonotonicityFix& fix,
+                           PositionRange position);
+  void start_time_overlap(std::string_view metric_name, PositionRange position);
+
+  /// Appends ` (line:col)` counted in `query`; without the text everything is taken to stand on one
+  /// line.
+  Annotations render(std::string_view query) const;
+
+ private:
+  struct Monotonicity {
+    MonotonicityFix extremes;
+    model::TimestampMs last_t = 0;
+    uint64_t samples = 0;
+  };
+  struct Notice {
+    bool warning = false;
+    std::string message;
+    PositionRange position;
+    std::optional<Monotonicity> monotonicity;
+    uint64_t occurrences = 1;
+  };
+  Notice& add(bool warning, std::string message, PositionRange position, bool& is_new);
+
+  std::vector<Notice> notices_;  // in order of first appearance
+  std::unordered_map<std::string, size_t> by_message_;
+};
+
+/// ` for metric name "x"`, or nothing when the name is empty.
+std::string for_metric_name(std::string_view metric_name);
+
+/// The texts that more than one place needs; each as in Prometheus's util/annotations.
+std::string mixed_floats_histograms(std::string_view metric_name);
+std::string histogram_ignored_in_mixed_range(std::string_view metric_name);
+std::string histogram_ignored_in_aggregation(std::string_view operation);
+std::string incompatible_types(std::string_view left, std::string_view op, std::string_view right);
+std::string invalid_quantile(double quantile);
+
+/// Go's `%g` of a double: `0.1`, `1e+06`, `+Inf`, `NaN`.
+std::string go_format_g(double value);
+/// Go's FormatFloat(value, 'f', -1, 64): the shortest digits without exponent.
+std::string go_format_f(double value);
+
+}  // namespace aerie::query

@@ -1,0 +1,81 @@
+#include "query/label_projection.h"
+
+#include <algorithm>
+
+namespace aerie::query {
+namespace {
+
+std::vector<std::string> sorted(std::span<const std::string> names) {
+  std::vector<std::string> out(names.begin(), names.end());
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+/// Appends in the encoding of model::Labels: LEB128 length, then the bytes.
+void append_encoded(std::string& out, std::string_view text) {
+  size_t length = text.size();
+  while (length >= 0x80) {
+    out.push_back(static_cast<char>(length | 0x80));
+    length >>= 7;
+  }
+  out.push_back(static_cast<char>(length));
+  out.append(text);
+}
+
+}  // namespace
+
+bool is_metadata_label(std::string_view name) {
+  return name.starts_with("__") &&
+         (name == model::kMetricName || name == "__type__" || name == "__unit__");
+}
+
+model::Labels without_metadata(const model::Labels& labels) {
+  std::string encoded;
+  encoded.reserve(labels.encoded().size());
+  for (const model::LabelView& label : labels) {
+    if (is_metadata_label(label.name)) continue;
+    append_encoded(encoded, label.name);
+    append_encoded(encoded, label.value);
+  }
+  return model::Labels::from_encoded(std::move(encoded));
+}
+
+model::Labels visible_labels(const SeriesInfo& info, bool delayed_name_removal) {
+  return info.drop_name && !delayed_name_removal ? without_metadata(info.labels) : info.labels;
+}
+
+LabelProjection::LabelProjection(Keep keep, std::span<const std::string> names,
+                                 bool delayed_name_removal)
+    : keep_(keep), names_(sorted(names)), delayed_name_removal_(delayed_name_removal) {}
+
+bool LabelProjection::selected(std::string_view name) const {
+  const bool named = std::binary_search(names_.begin(), names_.end(), name, std::less<>());
+  if (keep_ == Keep::Only) return named;
+  return !named && name != model::kMetricName;
+}
+
+void LabelProjection::project(const SeriesInfo& info) {
+  scratch_.clear();
+  if (keep_ == Keep::Only && names_.empty()) return;
+  const bool hide_metadata = info.drop_name && !delayed_name_removal_;
+  for (const model::LabelView& label : info.labels) {
+    if (!selected(label.name) || (hide_metadata && is_metadata_label(label.name))) continue;
+    append_encoded(scratch_, label.name);
+    append_encoded(scratch_, label.value);
+  }
+}
+
+uint32_t LabelProjection::id_of(const SeriesInfo& info) {
+  project(info);
+  const auto [found, inserted] = ids_.try_emplace(scratch_, static_cast<uint32_t>(labels_.size()));
+  if (inserted) labels_.push_back(model::Labels::from_encoded(scratch_));
+  return found->second;
+}
+
+uint32_t LabelProjection::find(const SeriesInfo& info) {
+  project(info);
+  const auto found = ids_.find(scratch_);
+  return found == ids_.end() ? kUnknown : found->second;
+}
+
+}  // namespace aerie::query

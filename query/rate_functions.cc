@@ -1,0 +1,252 @@
+#include <cmath>
+
+#include "query/window_functions.h"
+
+namespace aerie::query {
+namespace {
+
+/// Where a counter fell below its previous value; a window adds the value before each of its falls,
+/// in order.
+class CounterResets {
+ public:
+  explicit CounterResets(std::span<const double> values) : values_(values) {
+    for (size_t i = 1; i < values.size(); ++i)
+      if (values[i] < values[i - 1]) falls_.push_back(static_cast<uint32_t>(i));
+  }
+  /// `first` never decreases from call to call.
+  double correct(double increase, uint32_t first, uint32_t last) {
+    while (cursor_ < falls_.size() && falls_[cursor_] <= first) ++cursor_;
+    for (size_t i = cursor_; i < falls_.size() && falls_[i] < last; ++i)
+      increase += values_[falls_[i] - 1];
+    return increase;
+  }
+
+ private:
+  const std::span<const double> values_;
+  std::vector<uint32_t> falls_;
+  size_t cursor_ = 0;
+};
+
+enum class Extrapolate : uint8_t { Rate, Increase, Delta };
+
+/// Stretches the change between the first and the last sample to the window's edges: all the way if
+/// the edge is within 1.1 average sample distances, else by half a distance; a counter never beyond
+/// where it would have been zero.
+template <Extrapolate kind>
+double extrapolation_factor(double change, double first_value, double to_start, double to_end,
+                            double sampled, uint32_t intervals, double range_seconds) {
+  const double average = sampled / static_cast<double>(intervals);
+  const double threshold = average * 1.1;
+  if (to_start >= threshold) to_start = average / 2;
+  if constexpr (kind != Extrapolate::Delta) {
+    double to_zero = to_start;
+    if (change > 0 && first_value >= 0) to_zero = sampled * (first_value / change);
+    if (to_zero < to_start) to_start = to_zero;
+  }
+  if (to_end >= threshold) to_end = average / 2;
+  double factor = (sampled + to_start + to_end) / sampled;
+  if constexpr (kind == Extrapolate::Rate) factor /= range_seconds;
+  return factor;
+}
+
+/// rate, increase, delta: promql/functions.go extrapolatedRate.
+template <Extrapolate kind>
+Status extrapolated(const WindowCall& call, Row& out) {
+  const auto& times = call.samples.timestamps;
+  const auto& values = call.samples.values;
+  const double range_seconds = seconds_of(call.grid.range);
+  CounterResets resets(kind == Extrapolate::Delta ? std::span<const double>() : std::span(values));
+  for (size_t i = 0; i < call.steps(); ++i) {
+    const uint32_t first = call.windows.first[i];
+    const uint32_t last = call.windows.last[i];
+    if (call.windows.has_histograms(i)) {
+      if (last > first)
+        call.context.annotations().warn(mixed_floats_histograms(call.metric_name()),
+                                        call.range_position);
+      continue;
+    }
+    if (last - first < 2) continue;
+    const model::TimestampMs end = call.grid.end_of(i);
+    double change = values[last - 1] - values[first];
+    if constexpr (kind != Extrapolate::Delta) change = resets.correct(change, first, last);
+    const double to_start = static_cast<double>(times[first] - (end - call.grid.range)) / 1000;
+    const double to_end = static_cast<double>(end - times[last - 1]) / 1000;
+    const double sampled = static_cast<double>(times[last - 1] - times[first]) / 1000;
+    const double factor = extrapolation_factor<kind>(change, values[first], to_start, to_end,
+                                                     sampled, last - first - 1, range_seconds);
+    out.set(i, change * factor);
+  }
+  return {};
+}
+
+/// Prometheus's hint that rate() was asked of something that does not look like a counter.
+void hint_not_a_counter(const WindowCall& call, const Row& out) {
+  const std::string_view name = call.metric_name();
+  if (name.empty() || !any_present(out.present)) return;
+  bool has_float = out.histograms.empty();
+  for_each_present(out.present,
+                   [&](size_t step) { has_float = has_float || !out.is_histogram(step); });
+  if (!has_float) return;
+  if (call.context.features().type_and_unit_labels) {
+    const std::string_view type = call.series.labels.get("__type__");
+    if (type == "counter" || type == "histogram") return;
+    call.context.annotations().inform(
+        "metric might not be a counter, __type__ label is not set to \"counter\" or \"histogram\", "
+        "got " +
+            model::go_quote(type) + ": " + model::go_quote(name),
+        call.range_position);
+    return;
+  }
+  for (const std::string_view suffix : {"_total", "_sum", "_count", "_bucket"})
+    if (name.ends_with(suffix)) return;
+  call.context.annotations().inform(
+      "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: " +
+          model::go_quote(name),
+      call.range_position);
+}
+
+Status rate(const WindowCall& call, Row& out) {
+  if (auto done = extrapolated<Extrapolate::Rate>(call, out); !done) return done;
+  hint_not_a_counter(call, out);
+  return {};
+}
+
+Status increase(const WindowCall& call, Row& out) {
+  if (auto done = extrapolated<Extrapolate::Increase>(call, out); !done) return done;
+  hint_not_a_counter(call, out);
+  return {};
+}
+
+/// The last two samples of a window, be they floats or histograms.
+bool last_two_are_floats(const WindowCall& call, size_t step, bool& mixed) {
+  const uint32_t first = call.windows.first[step];
+  const uint32_t last = call.windows.last[step];
+  mixed = false;
+  if (!call.windows.has_histograms(step)) return last - first >= 2;
+  const auto& histograms = call.samples.histograms;
+  const uint32_t histogram_first = call.windows.histogram_first[step];
+  const uint32_t histogram_last = call.windows.histogram_last[step];
+  if (last == first) return false;
+  const model::TimestampMs newest_histogram = histograms[histogram_last - 1].t;
+  if (last - first >= 2 && call.samples.timestamps[last - 2] > newest_histogram) return true;
+  const bool histograms_alone =
+      histogram_last - histogram_first >= 2 &&
+      histograms[histogram_last - 2].t > call.samples.timestamps[last - 1];
+  mixed = !histograms_alone;
+  return false;
+}
+
+/// irate and idelta: promql/functions.go instantValue.
+template <bool is_rate>
+Status instant_change(const WindowCall& call, Row& out) {
+  for (size_t i = 0; i < call.steps(); ++i) {
+    bool mixed = false;
+    if (!last_two_are_floats(call, i, mixed)) {
+      if (mixed)
+        call.context.annotations().warn(mixed_floats_histograms(call.metric_name()),
+                                        call.range_position);
+      continue;
+    }
+    const uint32_t last = call.windows.last[i] - 1;
+    const double before = call.samples.values[last - 1];
+    double result = call.samples.values[last];
+    if (!is_rate || !(result < before)) result -= before;
+    const model::DurationMs interval =
+        call.samples.timestamps[last] - call.samples.timestamps[last - 1];
+    if constexpr (is_rate) result /= static_cast<double>(interval) / 1000;
+    out.set(i, result);
+  }
+  return {};
+}
+
+/// Counts the samples of each window for which `differs(previous, current)` holds: prefix counts,
+/// O(1) a step.
+template <class Differs>
+void count_between(const WindowCall& call, Row& out, Differs differs) {
+  const auto& values = call.samples.values;
+  std::vector<uint32_t> before(values.size() + 1, 0);
+  for (size_t i = 1; i < values.size(); ++i)
+    before[i + 1] = before[i] + (differs(values[i - 1], values[i]) ? 1 : 0);
+  for (size_t i = 0; i < call.steps(); ++i) {
+    const uint32_t first = call.windows.first[i];
+    const uint32_t last = call.windows.last[i];
+    if (last == first) continue;
+    out.set(i, static_cast<double>(before[last] - before[first + 1]));
+  }
+}
+
+/// The same where floats and histograms alternate: a change of kind always counts.
+template <class Differs, class HistogramsDiffer>
+void count_between_mixed(const WindowCall& call, Row& out, Differs differs,
+                         HistogramsDiffer histograms_differ) {
+  const auto& samples = call.samples;
+  for (size_t i = 0; i < call.steps(); ++i) {
+    uint32_t f = call.windows.first[i];
+    uint32_t h = call.windows.histogram_first[i];
+    const uint32_t f_end = call.windows.last[i];
+    const uint32_t h_end = call.windows.histogram_last[i];
+    if (f == f_end && h == h_end) continue;
+    const double* previous_float = nullptr;
+    const model::NativeHistogram* previous_histogram = nullptr;
+    uint64_t count = 0;
+    while (f < f_end || h < h_end) {
+      const bool is_float =
+          h == h_end || (f < f_end && samples.timestamps[f] < samples.histograms[h].t);
+      const double* current_float = is_float ? &samples.values[f++] : nullptr;
+      const model::NativeHistogram* current_histogram =
+          is_float ? nullptr : samples.histograms[h++].histogram.get();
+      if (previous_float != nullptr && current_float != nullptr) {
+        count += differs(*previous_float, *current_float) ? 1 : 0;
+      } else if (previous_histogram != nullptr && current_histogram != nullptr) {
+        count += histograms_differ(*previous_histogram, *current_histogram) ? 1 : 0;
+      } else if (previous_float != nullptr || previous_histogram != nullptr) {
+        ++count;
+      }
+      previous_float = current_float;
+      previous_histogram = current_histogram;
+    }
+    out.set(i, static_cast<double>(count));
+  }
+}
+
+bool value_changed(double before, double now) {
+  return now != before && !(std::isnan(now) && std::isnan(before));
+}
+bool value_fell(double before, double now) { return now < before; }
+
+Status changes(const WindowCall& call, Row& out) {
+  if (call.samples.histograms.empty()) {
+    count_between(call, out, value_changed);
+  } else {
+    count_between_mixed(call, out, value_changed,
+                        [](const auto& before, const auto& now) { return !(before == now); });
+  }
+  return {};
+}
+
+Status resets(const WindowCall& call, Row& out) {
+  if (call.samples.histograms.empty()) {
+    count_between(call, out, value_fell);
+  } else {
+    count_between_mixed(call, out, value_fell, [](const auto& before, const auto& now) {
+      return now.count < before.count;
+    });
+  }
+  return {};
+}
+
+constexpr WindowFunction kFunctions[] = {
+    {"rate", rate},
+    {"increase", increase},
+    {"delta", extrapolated<Extrapolate::Delta>},
+    {"irate", instant_change<true>},
+    {"idelta", instant_change<false>},
+    {"changes", changes},
+    {"resets", resets},
+};
+
+}  // namespace
+
+std::span<const WindowFunction> rate_functions() { return kFunctions; }
+
+}  // namespace aerie::query

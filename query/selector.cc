@@ -1,0 +1,193 @@
+#include "query/selector.h"
+
+#include "query/duration_evaluation.h"
+
+#include <utility>
+
+namespace aerie::query {
+namespace {
+
+std::vector<SeriesInfo> infos_of(const model::Selection& selection) {
+  std::vector<SeriesInfo> series;
+  series.reserve(selection.size());
+  for (size_t i = 0; i < selection.size(); ++i) series.push_back({selection.labels(i), false});
+  return series;
+}
+
+class InstantSelector final : public SeriesStream {
+ public:
+  InstantSelector(std::unique_ptr<model::Selection> selection, WindowGrid grid,
+                  SelectorYields yields, QueryContext& context)
+      : SeriesStream(infos_of(*selection)),
+        selection_(std::move(selection)),
+        grid_(grid),
+        yields_(yields),
+        context_(context) {}
+
+  Status next(Row& row) override {
+    if (auto alive = context_.check(); !alive) return alive;
+    if (auto read = selection_->read(index_++, grid_.extent(), samples_); !read) return read;
+    context_.count_samples_read(samples_.values.size() + samples_.histograms.size());
+    row.reset(grid_.steps.count);
+    if (samples_.histograms.empty()) {
+      pick_floats(row);
+    } else {
+      pick_mixed(row);
+    }
+    return {};
+  }
+
+ private:
+  void pick_floats(Row& row) {
+    const size_t count = samples_.timestamps.size();
+    const model::TimestampMs* times = samples_.timestamps.data();
+    size_t after = 0;  // first sample past the step's time
+    for (size_t i = 0; i < grid_.steps.count; ++i) {
+      const model::TimestampMs end = grid_.end_of(i);
+      while (after < count && times[after] <= end) ++after;
+      if (after == 0 || times[after - 1] <= end - grid_.range) continue;
+      const double value = samples_.values[after - 1];
+      if (model::is_stale(value)) continue;
+      row.set(i, yields_ == SelectorYields::Values ? value
+                                                   : static_cast<double>(times[after - 1]) / 1000);
+    }
+  }
+
+  void pick_mixed(Row& row) {
+    windows_.locate(samples_, grid_);
+    for (size_t i = 0; i < grid_.steps.count; ++i) {
+      const bool has_float = windows_.last[i] > windows_.first[i];
+      const bool has_histogram = windows_.has_histograms(i);
+      if (!has_float && !has_histogram) continue;
+      const size_t f = windows_.last[i] - 1;
+      const size_t h = has_histogram ? windows_.histogram_last[i] - 1 : 0;
+      if (has_histogram && (!has_float || samples_.histograms[h].t > samples_.timestamps[f])) {
+        set_histogram(row, i, samples_.histograms[h]);
+      } else if (!model::is_stale(samples_.values[f])) {
+        row.set(i, yields_ == SelectorYields::Values
+                       ? samples_.values[f]
+                       : static_cast<double>(samples_.timestamps[f]) / 1000);
+      }
+    }
+  }
+
+  void set_histogram(Row& row, size_t step, const model::HistogramSample& sample) const {
+    if (model::is_stale(sample.histogram->sum)) return;
+    if (yields_ == SelectorYields::Timestamps) {
+      row.set(step, static_cast<double>(sample.t) / 1000);
+    } else {
+      row.set(step, sample.histogram);
+    }
+  }
+
+  const std::unique_ptr<model::Selection> selection_;
+  const WindowGrid grid_;
+  const SelectorYields yields_;
+  QueryContext& context_;
+  size_t index_ = 0;
+  model::SeriesSamples samples_;
+  Windows windows_;
+};
+
+class RangeSelector final : public RangeStream {
+ public:
+  RangeSelector(std::unique_ptr<model::Selection> selection, const WindowGrid& grid,
+                QueryContext& context)
+      : RangeStream(grid, infos_of(*selection)),
+        selection_(std::move(selection)),
+        context_(context) {}
+  ~RangeSelector() override { context_.budget().release(held_); }
+
+  Status next(model::SeriesSamples& samples) override {
+    if (auto alive = context_.check(); !alive) return alive;
+    context_.budget().release(std::exchange(held_, 0));
+    if (auto read = selection_->read(index_++, grid().extent(), samples); !read) return read;
+    remove_stale(samples);
+    held_ = samples.values.size() + samples.histograms.size();
+    context_.count_samples_read(held_);
+    return context_.budget().hold(held_);
+  }
+
+ private:
+  const std::unique_ptr<model::Selection> selection_;
+  QueryContext& context_;
+  size_t index_ = 0;
+  uint64_t held_ = 0;
+};
+
+class SubqueryRange final : public RangeStream {
+ public:
+  SubqueryRange(StreamPtr inner, const Steps& inner_steps, const WindowGrid& grid,
+                QueryContext& context)
+      : RangeStream(grid, inner->take_series()),
+        inner_(std::move(inner)),
+        inner_steps_(inner_steps),
+        context_(context) {}
+  ~SubqueryRange() override { context_.budget().release(held_); }
+
+  Status next(model::SeriesSamples& samples) override {
+    context_.budget().release(std::exchange(held_, 0));
+    if (auto read = inner_->next(row_); !read) return read;
+    samples.clear();
+    for_each_present(row_.present, [&](size_t step) {
+      if (row_.is_histogram(step)) {
+        samples.histograms.push_back({inner_steps_.at(step), row_.histograms[step]});
+      } else {
+        samples.timestamps.push_back(inner_steps_.at(step));
+        samples.values.push_back(row_.values[step]);
+      }
+    });
+    held_ = samples.values.size() + samples.histograms.size();
+    return context_.budget().hold(held_);
+  }
+
+ private:
+  const StreamPtr inner_;
+  const Steps inner_steps_;
+  QueryContext& context_;
+  Row row_;
+  uint64_t held_ = 0;
+};
+
+}  // namespace
+
+std::optional<model::TimestampMs> fixed_time(const std::optional<AtModifier>& at,
+                                             const QueryContext& context) {
+  if (!at) return std::nullopt;
+  switch (at->kind) {
+    case AtModifier::Kind::Timestamp: return at->timestamp;
+    case AtModifier::Kind::Start: return context.request().start;
+    case AtModifier::Kind::End: return context.request().end;
+  }
+  return std::nullopt;
+}
+
+Result<StreamPtr> open_instant_selector(const VectorSelector& selector, const Steps& steps,
+                                        SelectorYields yields, QueryContext& context) {
+  const auto durations = evaluate_durations(selector, context);
+  if (!durations) return durations.error();
+  const WindowGrid grid{steps, context.lookback(), durations->offset,
+                        fixed_time(selector.at, context)};
+  auto selection = context.source().select(selector.matchers, grid.extent());
+  if (!selection) return std::move(selection).error();
+  return StreamPtr(
+      std::make_unique<InstantSelector>(std::move(selection).value(), grid, yields, context));
+}
+
+Result<RangePtr> open_range_selector(const MatrixSelector& selector, const Steps& steps,
+                                     QueryContext& context) {
+  const auto& vector = std::get<VectorSelector>(selector.selector->node);
+  const auto durations = evaluate_durations(selector, context);
+  if (!durations) return durations.error();
+  const WindowGrid grid{steps, durations->range, durations->offset, fixed_time(vector.at, context)};
+  auto selection = context.source().select(vector.matchers, grid.extent());
+  if (!selection) return std::move(selection).error();
+  return RangePtr(std::make_unique<RangeSelector>(std::move(selection).value(), grid, context));
+}
+
+RangePtr open_subquery(StreamPtr inner, const Steps& inner_steps, const WindowGrid& grid,
+                       QueryContext& context) {
+  return std::make_unique<SubqueryRange>(std::move(inner), inner_steps, grid, context);
+}
+
+}  // namespace aerie::query

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "model/labels.h"
+#include "query/row.h"
+
+namespace aerie::query {
+
+/// What a series of an instant vector is called. With `drop_name`, `__name__`, `__type__` and
+/// `__unit__` are as good as gone: they stay in `labels` only so that nobody has to rebuild them
+/// before the end (and, with delayed name removal, so that label functions still see them). Read
+/// labels through visible_labels() unless the latter is meant.
+struct SeriesInfo {
+  model::Labels labels;
+  bool drop_name = false;
+};
+
+/// An evaluated instant vector over all steps: which series it may have is known when it is built,
+/// their samples come one series at a time, so that an aggregation never holds the whole matrix.
+/// Series without any sample are allowed. Belongs to one query, on one thread.
+class SeriesStream {
+ public:
+  explicit SeriesStream(std::vector<SeriesInfo> series)
+      : size_(series.size()), series_(std::move(series)) {}
+  virtual ~SeriesStream() = default;
+  SeriesStream(const SeriesStream&) = delete;
+  SeriesStream& operator=(const SeriesStream&) = delete;
+
+  size_t size() const { return size_; }
+  /// In the order in which next() delivers them. Valid until take_series().
+  const std::vector<SeriesInfo>& series() const { return series_; }
+  /// Moves the list out, for a consumer that keeps or changes it.
+  std::vector<SeriesInfo> take_series() { return std::move(series_); }
+
+  /// Fills `row` with the next series; called at most size() times. Errors: Execution,
+  /// ResourceExhausted, DeadlineExceeded, Cancelled, and what the source answers.
+  virtual Status next(Row& row) = 0;
+
+ private:
+  const size_t size_;
+  std::vector<SeriesInfo> series_;
+};
+
+using StreamPtr = std::unique_ptr<SeriesStream>;
+
+/// A scalar expression over all steps: evaluated when planned, one value if it does not change.
+class ScalarColumn {
+ public:
+  explicit ScalarColumn(double constant) : values_{constant} {}
+  explicit ScalarColumn(std::vector<double> values) : values_(std::move(values)) {}
+  bool is_constant() const { return values_.size() == 1; }
+  double at(size_t step) const { return values_[values_.size() == 1 ? 0 : step]; }
+
+ private:
+  std::vector<double> values_;
+};
+
+}  // namespace aerie::query

@@ -1,0 +1,329 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "query/binary_kernels.h"
+#include "query/binary_operators.h"
+#include "query/label_projection.h"
+
+namespace aerie::query {
+namespace {
+
+/// `{__name__="x", a="b"}`, as error texts show a label set.
+std::string in_braces(const model::Labels& labels) {
+  std::string out = "{";
+  for (const model::LabelView& label : labels) {
+    if (out.size() > 1) out += ", ";
+    out += model::is_legacy_label_name(label.name) ? std::string(label.name)
+                                                   : model::go_quote(label.name);
+    out += "=" + model::go_quote(label.value);
+  }
+  return out + "}";
+}
+
+/// One output series: a series of the many side met with those of the one side that give it these
+/// labels. Without a series on one side that side is filled.
+struct Pairing {
+  static constexpr uint32_t kFilled = UINT32_MAX;
+  uint32_t many = kFilled;
+  std::vector<uint32_t> ones;  // empty: the one side is filled
+  uint32_t key = 0;
+  uint32_t uniqueness =
+      0;  // pairings of one key with equal labels share it: only one may have a sample at a step
+};
+
+/// Bitmaps over the steps, one per id.
+class Bitmaps {
+ public:
+  Bitmaps(size_t ids, size_t words) : words_(words), bits_(ids * words, 0) {}
+  std::span<uint64_t> of(uint32_t id) { return {bits_.data() + id * words_, words_}; }
+  void add(uint32_t id, std::span<const uint64_t> words) {
+    for (size_t w = 0; w < words_; ++w) of(id)[w] |= words[w];
+  }
+
+ private:
+  const size_t words_;
+  std::vector<uint64_t> bits_;
+};
+
+/// Everything that labels alone decide.
+struct MatchPlan {
+  std::vector<uint32_t> many_keys;
+  std::vector<uint32_t> one_keys;
+  std::vector<model::Labels> key_labels;
+  std::vector<SeriesInfo> one_series;
+  std::vector<Pairing> pairings;   // many side ascending, then those that fill it
+  std::vector<SeriesInfo> series;  // of the pairings
+  size_t uniqueness_ids = 0;
+};
+
+class MatchPlanner {
+ public:
+  MatchPlanner(const Binary& binary, bool delayed_name_removal)
+      : binary_(binary),
+        matching_(*binary.matching),
+        delayed_(delayed_name_removal),
+        projection_(matching_.on ? LabelProjection::Keep::Only : LabelProjection::Keep::AllBut,
+                    matching_.labels, delayed_name_removal) {}
+
+  MatchPlan plan(const std::vector<SeriesInfo>& many, std::vector<SeriesInfo> one) {
+    for (const SeriesInfo& info : many) plan_.many_keys.push_back(projection_.id_of(info));
+    for (const SeriesInfo& info : one) plan_.one_keys.push_back(projection_.id_of(info));
+    std::vector<std::vector<uint32_t>> ones_of(projection_.size());
+    for (size_t j = 0; j < one.size(); ++j)
+      ones_of[plan_.one_keys[j]].push_back(static_cast<uint32_t>(j));
+    for (size_t i = 0; i < many.size(); ++i) {
+      const uint32_t key = plan_.many_keys[i];
+      for (const uint32_t j : ones_of[key])
+        add(static_cast<uint32_t>(i), many[i], j, one[j].labels, key);
+      if (matching_.fill_right) fill_one(static_cast<uint32_t>(i), many[i], key);
+    }
+    if (matching_.fill_left) {
+      for (size_t j = 0; j < one.size(); ++j) {
+        const uint32_t key = plan_.one_keys[j];
+        add(Pairing::kFilled, {projection_.labels(key), false}, static_cast<uint32_t>(j),
+            one[j].labels, key);
+      }
+    }
+    for (uint32_t key = 0; key < projection_.size(); ++key)
+      plan_.key_labels.push_back(projection_.labels(key));
+    plan_.one_series = std::move(one);
+    return std::move(plan_);
+  }
+
+ private:
+  model::Labels result_labels(const SeriesInfo& many, const model::Labels& one) {
+    const model::Labels base = visible_labels(many, delayed_);
+    builder_.reset(base);
+    const bool drop_metadata = binary_.op <= BinaryOp::Atan2 || (binary_.return_bool && !delayed_);
+    if (drop_metadata) builder_.remove(model::kMetricName).remove("__type__").remove("__unit__");
+    if (matching_.cardinality == Cardinality::OneToOne) {
+      if (matching_.on) {
+        builder_.keep(matching_.labels);
+      } else {
+        builder_.drop(matching_.labels);
+      }
+    }
+    for (const std::string& name : matching_.include) builder_.set(name, one.get(name));
+    return builder_.build();
+  }
+
+  /// Joins the pairing of the same series that has these labels already: the one side changed from
+  /// one series to the next.
+  void add(uint32_t many, const SeriesInfo& info, uint32_t one, const model::Labels& one_labels,
+           uint32_t key) {
+    model::Labels labels = result_labels(info, one_labels);
+    for (size_t p = plan_.pairings.size(); p > 0 && plan_.pairings[p - 1].many == many; --p) {
+      if (many == Pairing::kFilled) break;
+      Pairing& pairing = plan_.pairings[p - 1];
+      if (pairing.ones.empty() || !(plan_.series[p - 1].labels == labels)) continue;
+      pairing.ones.push_back(one);
+      return;
+    }
+    append({many, {one}, key, 0}, std::move(labels));
+  }
+
+  void fill_one(uint32_t many, const SeriesInfo& info, uint32_t key) {
+    append({many, {}, key, 0}, result_labels(info, projection_.labels(key)));
+  }
+
+  void append(Pairing pairing, model::Labels labels) {
+    pairing.uniqueness = uniqueness_id(pairing.key, labels);
+    plan_.pairings.push_back(std::move(pairing));
+    plan_.series.push_back({std::move(labels), binary_.return_bool});
+  }
+
+  uint32_t uniqueness_id(uint32_t key, const model::Labels& labels) {
+    // One to one: a key may match once, whatever the labels. Else labels may not repeat within a
+    // key.
+    const std::string text = matching_.cardinality == Cardinality::OneToOne
+                                 ? std::to_string(key)
+                                 : std::to_string(key) + "/" + labels.encoded();
+    const auto [found, inserted] =
+        uniqueness_.try_emplace(text, static_cast<uint32_t>(plan_.uniqueness_ids));
+    if (inserted) ++plan_.uniqueness_ids;
+    return found->second;
+  }
+
+  const Binary& binary_;
+  const VectorMatching& matching_;
+  const bool delayed_;
+  LabelProjection projection_;
+  MatchPlan plan_;
+  model::LabelsBuilder builder_;
+  std::unordered_map<std::string, uint32_t> uniqueness_;
+};
+
+class MatchStream final : public SeriesStream {
+ public:
+  MatchStream(const Binary& binary, PositionRange position, StreamPtr many, StreamPtr one,
+              MatchPlan plan, const Steps& steps, QueryContext& context)
+      : SeriesStream(std::move(plan.series)),
+        binary_(binary),
+        position_(position),
+        many_(std::move(many)),
+        one_(std::move(one)),
+        plan_(std::move(plan)),
+        steps_(steps),
+        context_(context),
+        one_rows_(steps.count, context.budget()),
+        one_present_(plan_.key_labels.size(), steps.words()),
+        matched_(plan_.key_labels.size(), steps.words()),
+        unique_(plan_.uniqueness_ids, steps.words()) {}
+
+  Status next(Row& row) override {
+    if (index_ == 0) {
+      if (auto read = read_one_side(); !read) return read;
+    }
+    const size_t index = index_++;
+    const Pairing& pairing = plan_.pairings[index];
+    if (pairing.many != Pairing::kFilled) {
+      if (auto read = advance_to(pairing.many); !read) return read;
+    } else if (auto read = advance_to(many_->size() - 1); many_->size() > 0 && !read) {
+      return read;
+    }
+    row.reset(steps_.count);
+    if (pairing.many == Pairing::kFilled) return with_many_filled(pairing, row);
+    if (pairing.ones.empty()) return with_one_filled(pairing, row);
+    for (const uint32_t one : pairing.ones) {
+      if (auto met = meet(pairing, one_rows_.row(one), row); !met) return met;
+    }
+    return {};
+  }
+
+ private:
+  Status read_one_side() {
+    one_rows_.reserve(plan_.one_keys.size());
+    Row row;
+    for (size_t j = 0; j < plan_.one_keys.size(); ++j) {
+      if (auto read = one_->next(row); !read) return read;
+      const uint32_t key = plan_.one_keys[j];
+      if (overlap(row.present, one_present_.of(key)) && many_->size() > 0)
+        return duplicate_error(j, row);
+      one_present_.add(key, row.present);
+      if (auto appended = one_rows_.append(row.view()); !appended) return appended;
+    }
+    return {};
+  }
+
+  Status duplicate_error(size_t j, const Row& row) const {
+    const uint32_t key = plan_.one_keys[j];
+    size_t other = 0;
+    while (plan_.one_keys[other] != key || !overlap(one_rows_.row(other).words(), row.present))
+      ++other;
+    const bool delayed = context_.features().delayed_name_removal;
+    std::string first = in_braces(visible_labels(plan_.one_series[j], delayed));
+    std::string second = in_braces(visible_labels(plan_.one_series[other], delayed));
+    if (first > second) std::swap(first, second);
+    const std::string_view side =
+        binary_.matching->cardinality == Cardinality::OneToMany ? "left" : "right";
+    return Error(
+        ErrorCode::Execution,
+        fmt::format(
+            "found duplicate series for the match group {} on the {} hand-side of the operation: "
+            "[{}, "
+            "{}];many-to-many matching not allowed: matching labels must be unique on one side",
+            in_braces(plan_.key_labels[key]), side, first, second));
+  }
+
+  /// Makes `many_row_` the series `target` of the many side.
+  Status advance_to(size_t target) {
+    while (many_read_ <= target) {
+      if (auto read = many_->next(many_row_); !read) return read;
+      const uint32_t key = plan_.many_keys[many_read_++];
+      auto matched = matched_.of(key);
+      const auto one = one_present_.of(key);
+      for (size_t w = 0; w < matched.size(); ++w)
+        matched[w] |= many_row_.present[w] & (binary_.matching->fill_right ? ~uint64_t{0} : one[w]);
+    }
+    return {};
+  }
+
+  /// Adds the result of many side against `one` at the steps where both are present.
+  Status meet(const Pairing& pairing, const RowView& one, Row& out) {
+    scratch_ = many_row_;
+    for (size_t w = 0; w < scratch_.present.size(); ++w) scratch_.present[w] &= one.present[w];
+    return operate(pairing, one, out);
+  }
+
+  Status with_one_filled(const Pairing& pairing, Row& out) {
+    scratch_ = many_row_;
+    const auto one = one_present_.of(pairing.key);
+    for (size_t w = 0; w < scratch_.present.size(); ++w) scratch_.present[w] &= ~one[w];
+    const Row filled = constant_row(*binary_.matching->fill_right);
+    return operate(pairing, filled.view(), out);
+  }
+
+  Status with_many_filled(const Pairing& pairing, Row& out) {
+    const RowView one = one_rows_.row(pairing.ones.front());
+    scratch_ = constant_row(*binary_.matching->fill_left);
+    const auto matched = matched_.of(pairing.key);
+    for (size_t w = 0; w < scratch_.present.size(); ++w)
+      scratch_.present[w] &= one.present[w] & ~matched[w];
+    return operate(pairing, one, out);
+  }
+
+  Row constant_row(double value) const {
+    Row row;
+    row.reset(steps_.count);
+    std::fill(row.values.begin(), row.values.end(), value);
+    mark_all_present(row.present, steps_.count);
+    return row;
+  }
+
+  Status operate(const Pairing& pairing, const RowView& one, Row& out) {
+    if (!any_present(scratch_.present)) return {};
+    auto claimed = unique_.of(pairing.uniqueness);
+    if (overlap(scratch_.present, claimed)) {
+      return Error(ErrorCode::Execution,
+                   binary_.matching->cardinality == Cardinality::OneToOne
+                       ? "multiple matches for labels: many-to-one matching must be explicit "
+                         "(group_left/group_right)"
+                       : "multiple matches for labels: grouping labels must ensure unique matches");
+    }
+    unique_.add(pairing.uniqueness, scratch_.present);
+    const bool swapped = binary_.matching->cardinality == Cardinality::OneToMany;
+    // A comparison yields its left side, which is the one side when that stands on the left.
+    RowOperation operation{binary_.op, Yield::Left, swapped};
+    if (binary_.return_bool) operation.yield = Yield::Bool;
+    combine_rows(operation, scratch_, one, {position_, context_.annotations()});
+    if (!any_present(out.present)) {
+      std::swap(out, scratch_);
+    } else {
+      for_each_present(scratch_.present,
+                       [&](size_t step) { out.copy_sample(scratch_.view(), step); });
+    }
+    return {};
+  }
+
+  const Binary& binary_;
+  const PositionRange position_;
+  const StreamPtr many_;
+  const StreamPtr one_;
+  const MatchPlan plan_;
+  const Steps steps_;
+  QueryContext& context_;
+  Block one_rows_;
+  Bitmaps one_present_;  // by key
+  Bitmaps matched_;      // by key: steps where some series of the many side found a partner
+  Bitmaps unique_;       // by uniqueness id: steps already taken
+  size_t index_ = 0;
+  size_t many_read_ = 0;
+  Row many_row_;
+  Row scratch_;
+};
+
+}  // namespace
+
+StreamPtr match_vectors(const Binary& binary, PositionRange position, StreamPtr left,
+                        StreamPtr right, const Steps& steps, QueryContext& context) {
+  if (binary.matching->cardinality == Cardinality::OneToMany) std::swap(left, right);
+  MatchPlanner planner(binary, context.features().delayed_name_removal);
+  const std::vector<SeriesInfo> many = left->take_series();
+  MatchPlan plan = planner.plan(many, right->take_series());
+  return std::make_unique<MatchStream>(binary, position, std::move(left), std::move(right),
+                                       std::move(plan), steps, context);
+}
+
+}  // namespace aerie::query
