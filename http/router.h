@@ -3,9 +3,11 @@
 #include <cstddef>
 #include <functional>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/work_pool.h"
@@ -51,10 +53,12 @@ class Router {
     enum class Kind { Found, NotFound, MethodNotAllowed } kind = Kind::NotFound;
     AsyncHandler handler;  ///< for Found
     RouteOptions options;
-    std::string allow;  ///< for MethodNotAllowed: the Allow header
+    std::string allow;    ///< for MethodNotAllowed: the Allow header
+    std::string pattern;  ///< of the route, for metrics; empty for NotFound
     std::map<std::string, std::string, std::less<>> path_params;
   };
-  /// HEAD is served by GET handlers. A path that no pattern matches is NotFound.
+  /// `path` as sent, still percent-encoded (so that `%2F` stays inside its segment) and without the
+  /// query. HEAD is served by GET handlers. A path that no pattern matches is NotFound.
   Match find(Method method, std::string_view path) const;
   /// All patterns with their methods, sorted: for the documentation test.
   std::vector<std::string> patterns() const;
@@ -67,6 +71,9 @@ class Router {
     AsyncHandler handler;
     RouteOptions options;
   };
+  void add(std::initializer_list<Method> methods, std::string_view pattern, AsyncHandler handler,
+           RouteOptions options);
+
   std::vector<Route> routes_;
 };
 

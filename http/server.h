@@ -27,8 +27,11 @@ class Server {
   /// permitted). `router` and `metrics` outlive the server.
   static Result<std::unique_ptr<Server>> start(Options options, const Router& router,
                                                MetricRegistry& metrics);
-  virtual ~Server() = default;  ///< stop()
+  virtual ~Server() = default;  ///< stops at once
   virtual uint16_t port() const = 0;
+  /// From the next request on, these routes answer: lets the port be bound before the parts behind
+  /// it are ready. Running requests finish with the old ones. `router` outlives the server.
+  virtual void use(const Router& router) = 0;
   /// Stops accepting, lets running requests finish for at most `grace`, then cancels and closes.
   /// Idempotent.
   virtual void stop(std::chrono::milliseconds grace) = 0;

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
@@ -129,6 +130,11 @@ Result<DurationMs> parse_duration(std::string_view text) {
     size_t letters = 0;
     while (letters < rest.size() && (rest[letters] < '0' || rest[letters] > '9')) ++letters;
     const std::string_view unit = rest.substr(0, letters);
+    if (letters > 0 && std::none_of(kUnits.begin(), kUnits.end(),
+                                    [&](const Unit& known) { return known.name == unit; })) {
+      return Error(ErrorCode::InvalidArgument,
+                   fmt::format("unknown unit {} in duration {}", go_quote(unit), go_quote(text)));
+    }
     while (next_unit < kUnits.size() && kUnits[next_unit].name != unit) ++next_unit;
     if (next_unit == kUnits.size()) return invalid();
     if (count > (kMaxDurationMs - total) / kUnits[next_unit].ms) return too_long();

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/guarded.h"
+#include "ingest/options.h"
+#include "model/time.h"
+
+namespace aerie::ingest {
+
+/// Servers that scrape the same targets: one of them is wanted.
+struct HaGroup {
+  std::string cluster;
+  std::string group;  ///< see ha_group()
+  auto operator<=>(const HaGroup&) const = default;
+};
+
+/// Who leads a group. What is kept durably of it are group, replica, epoch and cut.
+struct Election {
+  HaGroup group;
+  std::string replica;
+  uint32_t epoch = 0;                             ///< counts the leads of this group
+  model::TimestampMs cut = model::kMinTimestamp;  ///< samples of this epoch are later than this
+  model::TimestampMs since_ms = 0;                ///< wall clock of the election
+  model::TimestampMs last_arrival_ms = 0;         ///< wall clock
+  model::DurationMs allowed_silence = 0;  ///< how long it may be silent before a standby takes over
+};
+
+/// Elects one replica per group and says of each request whether it is kept. The first replica seen
+/// leads; another takes over when the lead has been silent for longer than it ever is (three times
+/// the longest of its last arrival gaps, within limits), or lags far behind the other. There is no
+/// way back by itself. A new lead's samples begin after the newest of the old one (the cut), so a
+/// series never goes back in time. Thread-safe, lock rank 20. docs/decisions/0060.
+///
+/// The seam for a gap-free handoff: on `Decision::took_over` the caller replays what it kept of
+/// this replica while it was the standby, through the same cut.
+class HaTracker {
+ public:
+  HaTracker(HaOptions options, const Clock& clock);  // `clock` outlives the tracker
+
+  struct Decision {
+    bool keep = true;  ///< false: a standby's, answered as a duplicate
+    model::TimestampMs cut =
+        model::kMinTimestamp;  ///< of a kept request, samples up to here are duplicates too
+    bool took_over = false;  ///< this request made its sender the lead (not set for the first lead)
+    uint32_t epoch = 0;
+    std::string previous;  ///< the lead that lost, when took_over
+  };
+  /// Notes that a request of `replica` with samples up to `newest` has come, and decides about it.
+  /// O(log groups), no I/O.
+  Decision observe(const HaGroup& group, std::string_view replica, model::TimestampMs newest);
+
+  /// Puts back what was known before a restart; the lead gets the full time to be heard again.
+  void restore(const Election& election);
+  /// All groups, sorted.
+  std::vector<Election> elections() const;
+
+ private:
+  struct Replica {
+    std::string name;
+    int64_t arrival_ns = 0;  // monotonic
+    model::TimestampMs arrival_ms = 0;
+    model::TimestampMs newest = model::kMinTimestamp;
+    std::array<uint32_t, 32> gaps_ms{};  // the last arrival gaps, a ring
+    uint32_t gaps = 0;                   // ever seen
+  };
+  struct Group {
+    std::vector<Replica> replicas;
+    size_t lead = 0;  // index into replicas
+    uint32_t epoch = 0;
+    model::TimestampMs cut = model::kMinTimestamp;
+    model::TimestampMs since_ms = 0;
+    int64_t lagging_since_ns = 0;  // 0: the lead does not lag
+  };
+
+  Decision decide(Group& group, std::string_view replica, model::TimestampMs newest) const;
+  Replica* note_arrival(Group& group, std::string_view name, model::TimestampMs newest) const;
+  bool lead_lost(Group& group, const Replica& rival) const;
+  model::DurationMs allowed_silence(const Replica& replica) const;
+  void take_over(Group& group, size_t rival) const;
+
+  const HaOptions options_;
+  const Clock& clock_;
+  Guarded<std::map<HaGroup, Group>> groups_;
+};
+
+}  // namespace aerie::ingest

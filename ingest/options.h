@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/time.h"
+
+namespace aerie::ingest {
+
+/// What happens to a series that already carries another value for a label that its sender's
+/// binding sets.
+enum class OnMismatch : uint8_t {
+  Enforce,  ///< the binding's value is set, the sender's is kept as exported_<label>
+  Verify,   ///< the series is refused (400, the others are kept)
+  Fill      ///< the sender's value stays; only missing labels are set
+};
+
+/// What to do about two senders of the same series that carry no replica label.
+enum class UnlabelledPairs : uint8_t {
+  Detect,  ///< watch a few series per cluster; once two phases are seen, keep one of them
+  Always,  ///< the operator knows that the cluster sends as such a pair
+  Off      ///< keep everything
+};
+
+/// One member cluster and the credentials that speak for it.
+struct ClusterBinding {
+  std::string name;
+  std::vector<std::string>
+      token_sha256;  ///< lower-case hex of SHA-256 of bearer tokens; two or more while rotating
+  std::vector<std::pair<std::string, std::string>>
+      labels;  ///< cluster, environment, zone …; `cluster` defaults to `name`
+  OnMismatch on_mismatch = OnMismatch::Enforce;
+  std::optional<UnlabelledPairs> unlabelled_pairs;  ///< overrides HaOptions
+};
+
+/// Pairs (or more) of identical Prometheus servers per cluster.
+struct HaOptions {
+  std::vector<std::string> replica_labels = {
+      "__replica__", "prometheus_replica"};  ///< the first that a series has counts
+  std::string group_label = "prometheus";    ///< several pairs in one cluster are told apart by it
+  UnlabelledPairs unlabelled_pairs = UnlabelledPairs::Detect;
+  model::DurationMs min_silence = 10'000;      ///< no failover before the lead was silent that long
+  model::DurationMs initial_silence = 30'000;  ///< the same until 20 arrivals of the lead were seen
+  model::DurationMs max_silence = 15 * 60'000;  ///< a lead silent for longer always loses
+  model::DurationMs replica_expiry =
+      30 * 60'000;  ///< a replica not seen for that long is forgotten
+  size_t max_groups = 10'000;
+  size_t max_replicas = 8;  ///< per group
+};
+
+struct IngestOptions {
+  std::vector<ClusterBinding>
+      clusters;  ///< empty: everybody may write and the `cluster` label is taken as sent
+  HaOptions ha;
+  size_t decoded_limit_bytes = 32u << 20;    ///< of one request
+  size_t inflight_limit_bytes = 256u << 20;  ///< decoded bytes of all requests not yet answered
+  size_t series_cache_entries = 16u << 20;   ///< 32 bytes each, grown as needed
+  size_t max_labels = 64;                    ///< per series
+  size_t max_label_name_bytes = 512;
+  size_t max_label_value_bytes = 4096;
+  size_t max_clusters = 4096;  ///< further names are booked together as `overflow`
+};
+
+/// Where series without a `cluster` label are booked, and those of clusters past the limit.
+inline constexpr const char* kUnlabelledCluster = "unlabelled";
+inline constexpr const char* kOverflowCluster = "overflow";
+
+}  // namespace aerie::ingest

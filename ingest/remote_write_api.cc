@@ -1,0 +1,359 @@
+#include "ingest/remote_write_api.h"
+
+#include <snappy.h>
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "base/log.h"
+#include "ingest/election_record.h"
+#include "ingest/negotiation.h"
+#include "ingest/write_answer.h"
+
+namespace aerie::ingest {
+namespace {
+
+constexpr int64_t kUnauthorizedLogIntervalMs = 60'000;
+// A handle goes stale when its series leaves the head; that it does so again and again within one
+// request is overload.
+constexpr int kMaxResends = 3;
+constexpr size_t kKeptWorkspaces = 8;
+
+bool is_retriable(ErrorCode code) {
+  return code == ErrorCode::Unavailable || code == ErrorCode::IoError ||
+         code == ErrorCode::ResourceExhausted || code == ErrorCode::DeadlineExceeded;
+}
+
+uint64_t random_seed() {
+  std::random_device device;
+  return static_cast<uint64_t>(device()) << 32 | device();
+}
+
+}  // namespace
+
+// One request from its arrival to its answer.
+struct RemoteWriteApi::Call {
+  http::Request request;
+  http::Responder responder;
+  Gate::Pass pass;
+  Admission::Permit permit;
+  const ClusterBinding* binding = nullptr;
+  int64_t started_ns = 0;
+  PreparedWrite prepared;   // its batch has gone to the store
+  uint32_t float_rows = 0;  // of the batch last sent
+  store::ReplicaPolicy replicas = store::ReplicaPolicy::SingleSender;
+  WriteTotals totals;
+  uint32_t deduplicated_by_store = 0;
+  std::vector<uint32_t> stale;
+  int resends = 0;
+};
+
+Result<std::unique_ptr<RemoteWriteApi>> RemoteWriteApi::create(IngestOptions options, Parts parts) {
+  auto bindings = BindingTable::create(options.clusters);
+  if (!bindings) return std::move(bindings).error();
+  std::unique_ptr<RemoteWriteApi> api(
+      new RemoteWriteApi(std::move(options), std::move(*bindings), parts));
+  if (auto loaded = api->load_elections(); !loaded)
+    return std::move(loaded).error().with("read HA elections");
+  return api;
+}
+
+RemoteWriteApi::RemoteWriteApi(IngestOptions options, BindingTable bindings, Parts parts)
+    : options_(std::move(options)),
+      bindings_(std::move(bindings)),
+      parts_(parts),
+      admission_(options_.inflight_limit_bytes),
+      ha_(options_.ha, parts.clock),
+      accounting_(options_.max_clusters, parts.metrics, parts.clock),
+      processor_({options_, bindings_, parts.store, ha_, pairs_, parts.clock, random_seed()}),
+      seconds_(parts.metrics.histogram(
+          "aerie_ingest_request_duration_seconds",
+          "From the whole request to its answer, the wait for the disk included",
+          {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10})),
+      ha_switches_(
+          parts.metrics.counter("aerie_ingest_ha_switches_total", "A standby replica took over")),
+      ha_last_switch_(parts.metrics.gauge("aerie_ingest_ha_last_switch_timestamp_seconds",
+                                          "When a standby replica last took over; 0: never")) {
+  MetricRegistry& metrics = parts.metrics;
+  metrics.gauge_callback("aerie_ingest_inflight_bytes",
+                         "Decoded bytes of requests not yet answered", {},
+                         [this] { return static_cast<double>(admission_.in_flight_bytes()); });
+  metrics.gauge_callback("aerie_ingest_series_cache_entries", "Series whose label bytes are known",
+                         {}, [this] { return static_cast<double>(processor_.cached_series()); });
+  metrics.counter_callback("aerie_ingest_series_cache_misses_total",
+                           "Series whose labels had to be parsed", {},
+                           [this] { return static_cast<double>(processor_.cache_misses()); });
+}
+
+RemoteWriteApi::~RemoteWriteApi() { stop(); }
+
+void RemoteWriteApi::stop() { gate_.close(); }
+
+void RemoteWriteApi::register_routes(http::Router& router) {
+  http::RouteOptions route;
+  // Whatever a body within the decoded limit can measure: larger ones cannot be good. The limit
+  // that senders meet is ours and is answered 400, because vmagent repeats everything else for
+  // ever, 413 included.
+  route.body_limit_bytes = snappy::MaxCompressedLength(options_.decoded_limit_bytes) + 1;
+  for (const char* path : {"/api/v1/write", "/api/v1/push", "/api/v1/receive"}) {
+    const auto handler = [this](http::Request request, http::Responder responder) {
+      handle(std::move(request), std::move(responder));
+    };
+    router.async({http::Method::Post}, path, handler, route);
+  }
+}
+
+void RemoteWriteApi::handle(http::Request request, http::Responder responder) {
+  auto call = std::make_shared<Call>(
+      Call{.request = std::move(request), .responder = std::move(responder)});
+  call->started_ns = parts_.clock.monotonic_ns();
+  call->pass = gate_.enter();
+  if (!call->pass) {
+    answer(*call, try_later(call->request, Error(ErrorCode::Unavailable, "aerie is stopping")));
+    return;
+  }
+  if (!bindings_.open_to_all()) {
+    call->binding = bindings_.find_token(call->request.bearer_token());
+    if (call->binding == nullptr) {
+      answer(*call, unauthorized(call->request));
+      return;
+    }
+  }
+  const http::Headers& headers = call->request.headers;
+  const auto understood =
+      check_negotiation(headers.get("Content-Type"), headers.get("Content-Encoding"));
+  if (!understood) {
+    answer(*call, http::Response::text(415, understood.error().message()));
+    return;
+  }
+  const auto declared =
+      SnappyBuffer::declared_length(call->request.body, options_.decoded_limit_bytes);
+  if (!declared) {
+    answer(*call, http::Response::text(400, declared.error().message()));
+    return;
+  }
+  auto permit = admission_.try_acquire(*declared);
+  if (!permit) {
+    answer(*call, try_later(call->request, permit.error()));
+    return;
+  }
+  call->permit = std::move(*permit);
+  if (!parts_.pool.submit([this, call] { run(call); })) {
+    answer(*call, try_later(call->request, Error(ErrorCode::Unavailable, "ingest queue is full")));
+  }
+}
+
+void RemoteWriteApi::run(const std::shared_ptr<Call>& call) {
+  auto workspace = take_workspace();
+  auto prepared = processor_.prepare(call->request.body, call->binding, *workspace);
+  give_back(std::move(workspace));
+  if (!prepared) {
+    answer(*call, http::Response::text(400, prepared.error().message()));
+    return;
+  }
+  call->prepared = std::move(*prepared);
+  call->totals.floats_written = call->prepared.floats_standby;
+  call->totals.histograms_written = call->prepared.histograms_standby;
+  call->totals.exemplars_written = call->prepared.exemplars_standby;
+  call->totals.refused = call->prepared.refused;
+  call->totals.first_refusal = call->prepared.first_refusal;
+  save_elections(call->prepared.senders);
+  if (call->prepared.batch.empty()) {
+    finish(call);
+    return;
+  }
+  append(call, std::move(call->prepared.batch));
+}
+
+void RemoteWriteApi::append(const std::shared_ptr<Call>& call, store::WriteBatch batch) {
+  call->float_rows = static_cast<uint32_t>(batch.floats.size());
+  call->replicas = batch.replicas;
+  parts_.store.append(std::move(batch), [this, call](Result<store::WriteOutcome> outcome) {
+    on_stored(call, std::move(outcome));
+  });
+}
+
+// On the applier's thread: counts only; what takes longer goes back to the pool.
+void RemoteWriteApi::on_stored(const std::shared_ptr<Call>& call,
+                               Result<store::WriteOutcome> outcome) {
+  if (!outcome) {
+    answer(*call, is_retriable(outcome.error().code())
+                      ? try_later(call->request, outcome.error())
+                      : http::Response::text(500, outcome.error().message()));
+    return;
+  }
+  WriteTotals& totals = call->totals;
+  totals.floats_written += outcome->floats_written + outcome->deduplicated;
+  totals.histograms_written += outcome->histograms_written;
+  totals.exemplars_written += outcome->exemplars_written;
+  call->deduplicated_by_store += outcome->deduplicated;
+  for (size_t i = 0; i < store::kRejectReasons; ++i) totals.refused[i] += outcome->rejected[i];
+  if (totals.first_refusal.empty()) totals.first_refusal = outcome->first_rejection;
+  if (outcome->stale_handles.empty()) {
+    finish(call);
+    return;
+  }
+  call->stale = std::move(outcome->stale_handles);
+  const bool again =
+      ++call->resends <= kMaxResends && parts_.pool.submit([this, call] { run_again(call); });
+  if (!again)
+    answer(*call,
+           try_later(call->request, Error(ErrorCode::Unavailable, "series are being resealed")));
+}
+
+void RemoteWriteApi::run_again(const std::shared_ptr<Call>& call) {
+  std::sort(call->stale.begin(), call->stale.end());
+  const StaleRows stale{std::move(call->stale), call->float_rows, call->prepared.senders};
+  auto workspace = take_workspace();
+  auto prepared = processor_.prepare_again(call->request.body, call->binding, stale, *workspace);
+  give_back(std::move(workspace));
+  if (!prepared) {
+    answer(*call, http::Response::text(400, prepared.error().message()));
+    return;
+  }
+  prepared->batch.replicas = call->replicas;
+  append(call, std::move(prepared->batch));
+}
+
+void RemoteWriteApi::finish(const std::shared_ptr<Call>& call) {
+  book(*call);
+  answer(*call, write_answer(call->totals));
+}
+
+// The store counts per batch. Nearly all requests are of one sender; in a mixed one what the store
+// says is booked on the sender with the most rows.
+void RemoteWriteApi::book(Call& call) {
+  auto& senders = call.prepared.senders;
+  if (senders.empty()) return;
+  const auto most = std::max_element(senders.begin(), senders.end(),
+                                     [](const auto& a, const auto& b) { return a.rows < b.rows; });
+  uint32_t refused_by_store = 0;
+  for (size_t i = 0; i < store::kRejectReasons; ++i) {
+    most->counts.refused[i] += call.totals.refused[i];
+    refused_by_store += call.totals.refused[i];
+  }
+  if (refused_by_store > 0 && most->counts.first_error.empty())
+    most->counts.first_error = call.totals.first_refusal;
+  most->counts.deduplicated += call.deduplicated_by_store;
+  const model::TimestampMs now = parts_.clock.now_ms();
+  const bool ahead = call.totals.refused[static_cast<size_t>(Refusal::TooFarInFuture)] > 0;
+  for (SenderShare& share : senders) {
+    const uint32_t lost =
+        &share == &*most ? std::min(share.rows, refused_by_store + call.deduplicated_by_store) : 0;
+    share.counts.written = share.rows - lost;
+    const std::string cluster = accounting_.book_name(share.who->cluster);
+    accounting_.add(cluster, share.counts);
+    if (share.rows == lost || share.newest == model::kMinTimestamp) continue;
+    // A refused timestamp from the future must not pass for data up to then.
+    parts_.store.arrivals().note(cluster, ahead ? std::min(share.newest, now) : share.newest);
+  }
+}
+
+void RemoteWriteApi::answer(Call& call, http::Response response) {
+  requests_.fetch_add(1, std::memory_order_relaxed);
+  parts_.metrics
+      .counter("aerie_ingest_requests_total", "Remote-write requests answered",
+               {{"code", std::to_string(response.status)}})
+      .add();
+  seconds_.observe(static_cast<double>(parts_.clock.monotonic_ns() - call.started_ns) * 1e-9);
+  // Memory and gate are given back before the answer: whoever has it may rely on both.
+  call.permit.release();
+  call.responder(std::move(response));
+}
+
+http::Response RemoteWriteApi::unauthorized(const http::Request& request) {
+  const int64_t now = parts_.clock.monotonic_ns() / 1'000'000;
+  int64_t last = last_unauthorized_log_ms_.load();
+  if ((last == 0 || now - last >= kUnauthorizedLogIntervalMs) &&
+      last_unauthorized_log_ms_.compare_exchange_strong(last, now)) {
+    AERIE_LOG(Warn, "remote write refused: no cluster has this credential",
+              {"peer", request.remote_address},
+              {"credential", request.bearer_token().empty() ? "missing" : "unknown"});
+  }
+  http::Response response = http::Response::text(401, "no cluster is bound to this credential");
+  response.headers.set("WWW-Authenticate", "Bearer realm=\"aerie\"");
+  return response;
+}
+
+http::Response RemoteWriteApi::try_later(const http::Request& request, const Error& why) {
+  http::Response response = http::Response::text(503, why.message());
+  const uint64_t random = (requests_.load() + 1) * 0x9e3779b97f4a7c15 >> 32;
+  const int seconds = retry_after_seconds(request.headers.get("Retry-Attempt"), random);
+  response.headers.set("Retry-After", std::to_string(seconds));
+  return response;
+}
+
+Status RemoteWriteApi::load_elections() {
+  auto table = parts_.store.table(kElectionsTable);
+  if (!table) return std::move(table).error();
+  elections_table_ = std::move(*table);
+  if (elections_table_ == nullptr) return {};
+  auto rows = elections_table_->scan({});
+  if (!rows) return std::move(rows).error();
+  for (const auto& [key, value] : *rows) {
+    auto election = decode_election(key, value);
+    if (!election) return std::move(election).error();
+    ha_.restore(*election);
+  }
+  return {};
+}
+
+// Rare, and on a pool thread that may wait for the disk. Should it fail, a restart may keep samples
+// of both replicas for a moment.
+void RemoteWriteApi::save_elections(const std::vector<SenderShare>& senders) {
+  for (const SenderShare& share : senders) {
+    if (!share.decision.took_over) continue;
+    const model::TimestampMs now = parts_.clock.now_ms();
+    ha_switches_.add();
+    ha_last_switch_.set(static_cast<double>(now) / 1000);
+    AERIE_LOG(Info, "HA replica took over", {"cluster", share.who->cluster},
+              {"group", share.who->group.group}, {"replica", share.who->replica},
+              {"previous", share.decision.previous}, {"epoch", share.decision.epoch});
+    if (elections_table_ == nullptr) continue;
+    Election election;
+    election.group = share.who->group;
+    election.replica = share.who->replica;
+    election.epoch = share.decision.epoch;
+    election.cut = share.decision.cut;
+    election.since_ms = now;
+    if (auto saved = elections_table_->apply(
+            {{election_key(election.group), encode_election(election)}}, {});
+        !saved) {
+      AERIE_LOG(Error, "HA election was not saved", {"cluster", share.who->cluster},
+                {"error", saved.error().message()});
+    }
+  }
+}
+
+std::vector<IngestStatus> RemoteWriteApi::status() const {
+  std::vector<IngestStatus> all;
+  const std::vector<Election> elections = ha_.elections();
+  for (ClusterIngest& counts : accounting_.snapshot()) {
+    IngestStatus& row = all.emplace_back();
+    for (const Election& election : elections) {
+      if (election.group.cluster == counts.cluster) row.elections.push_back(election);
+    }
+    row.unlabelled_pair = pairs_.is_pair(counts.cluster);
+    row.counts = std::move(counts);
+  }
+  return all;
+}
+
+std::unique_ptr<Workspace> RemoteWriteApi::take_workspace() {
+  auto kept = workspaces_.with([](auto& workspaces) -> std::unique_ptr<Workspace> {
+    if (workspaces.empty()) return nullptr;
+    auto last = std::move(workspaces.back());
+    workspaces.pop_back();
+    return last;
+  });
+  return kept != nullptr ? std::move(kept) : std::make_unique<Workspace>();
+}
+
+void RemoteWriteApi::give_back(std::unique_ptr<Workspace> workspace) {
+  workspaces_.with([&](auto& workspaces) {
+    if (workspaces.size() < kKeptWorkspaces) workspaces.push_back(std::move(workspace));
+  });
+}
+
+}  // namespace aerie::ingest

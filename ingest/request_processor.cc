@@ -1,0 +1,348 @@
+#include "ingest/request_processor.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "ingest/histogram_decoder.h"
+
+namespace aerie::ingest {
+namespace {
+
+// In Workspace::found while a request is built: the series' labels were refused.
+constexpr uint32_t kRefusedSeries = CachedSeries::kUnknown - 1;
+// One series in sixteen is looked at for unlabelled pairs.
+constexpr uint64_t kWatchMask = 15;
+
+void refuse(PreparedWrite& write, ClusterShare& share, const Refused& refused, uint32_t rows) {
+  write.refused[static_cast<size_t>(refused.reason)] += rows;
+  share.refused[static_cast<size_t>(refused.reason)] += rows;
+  if (write.first_refusal.empty()) write.first_refusal = refused.text;
+  if (share.first_error.empty()) share.first_error = refused.text;
+}
+
+std::string_view cluster_of(const std::vector<model::LabelView>& labels,
+                            const ClusterBinding* binding) {
+  if (binding != nullptr) return binding->name;
+  const auto found = std::find_if(labels.begin(), labels.end(),
+                                  [](const auto& label) { return label.name == "cluster"; });
+  return found == labels.end() ? std::string_view{} : found->value;
+}
+
+}  // namespace
+
+// One walk over one request.
+struct RequestProcessor::Pass {
+  const ClusterBinding* binding;
+  Workspace& work;
+  const StaleRows* stale = nullptr;  // set: only these rows are wanted
+  PreparedWrite write;
+  uint32_t float_rows =
+      0;  // rows that the full batch has so far; with `stale` more than are in write.batch
+  uint32_t histogram_rows = 0;
+
+  bool wanted(uint32_t row) const {
+    return stale == nullptr ||
+           std::binary_search(stale->indexes.begin(), stale->indexes.end(), row);
+  }
+  SenderShare& share(uint32_t sender) {
+    auto& senders = write.senders;
+    if (last < senders.size() && senders[last].sender == sender) return senders[last];
+    for (last = 0; last < senders.size(); ++last) {
+      if (senders[last].sender == sender) return senders[last];
+    }
+    SenderShare& added = senders.emplace_back();
+    added.sender = sender;
+    return added;
+  }
+
+  size_t last =
+      0;  // where share() looks first: nearly all series of a request have the same sender
+};
+
+RequestProcessor::RequestProcessor(Parts parts)
+    : parts_(parts), cache_(parts.options.series_cache_entries, parts.clock) {}
+
+Result<PreparedWrite> RequestProcessor::prepare(std::string_view body,
+                                                const ClusterBinding* binding, Workspace& work) {
+  Pass pass{.binding = binding, .work = work};
+  if (auto found = find_series(body, pass); !found) return std::move(found).error();
+  if (auto identified = identify_misses(pass); !identified) return std::move(identified).error();
+  gather_senders(pass);
+  decide(pass);
+  watch_pairs(pass);
+  if (auto built = build_rows(pass); !built) return std::move(built).error();
+  add_metadata(pass);
+  return std::move(pass.write);
+}
+
+Result<PreparedWrite> RequestProcessor::prepare_again(std::string_view body,
+                                                      const ClusterBinding* binding,
+                                                      const StaleRows& stale, Workspace& work) {
+  Pass pass{.binding = binding, .work = work, .stale = &stale};
+  if (auto found = find_series(body, pass); !found) return std::move(found).error();
+  if (auto identified = identify_misses(pass); !identified) return std::move(identified).error();
+  gather_senders(pass);
+  // The decisions of the first pass: only so the rows come in the same order again.
+  for (const SenderShare& before : stale.senders)
+    pass.share(before.sender).decision = before.decision;
+  if (auto built = build_rows(pass); !built) return std::move(built).error();
+  return std::move(pass.write);
+}
+
+Status RequestProcessor::find_series(std::string_view body, Pass& pass) {
+  Workspace& work = pass.work;
+  auto decoded = work.buffer.uncompress(body, parts_.options.decoded_limit_bytes);
+  if (!decoded) return std::move(decoded).error();
+  if (auto walked = work.decoder.decode(*decoded); !walked) return walked;
+  const auto& series = work.decoder.series();
+  const uint64_t seed =
+      parts_.hash_seed + parts_.bindings.number_of(pass.binding) * 0x9e3779b97f4a7c15;
+  work.keys.resize(series.size());
+  work.found.resize(series.size());
+  for (size_t i = 0; i < series.size(); ++i) work.keys[i] = series_key(series[i].labels, seed);
+  cache_.find(work.keys, work.found);
+  return {};
+}
+
+Status RequestProcessor::identify_misses(Pass& pass) {
+  Workspace& work = pass.work;
+  work.misses.clear();
+  work.learned.clear();
+  const auto& series = work.decoder.series();
+  for (uint32_t i = 0; i < series.size(); ++i) {
+    if (work.found[i].sender != CachedSeries::kUnknown) continue;
+    auto labels = parse_labels(series[i].labels);
+    if (!labels) return std::move(labels).error();
+    const std::string_view cluster = cluster_of(*labels, pass.binding);
+    auto identified = identify(*labels, pass.binding, parts_.options);
+    if (auto* refused = std::get_if<Refused>(&identified)) {
+      work.found[i].sender = kRefusedSeries;
+      const uint32_t sender = senders_.intern(std::string(cluster), {}, {});
+      SenderShare& share = pass.share(sender);
+      share.who = &senders_.at(sender);
+      // A series without samples is still worth the answer 400.
+      const uint32_t rows = std::max(series[i].samples, 1u);
+      share.counts.received += rows;
+      refuse(pass.write, share.counts, *refused, rows);
+      continue;
+    }
+    auto& identity = std::get<SeriesIdentity>(identified);
+    work.found[i].sender = senders_.intern(identity.cluster, identity.group, identity.replica);
+    work.misses.push_back({i, std::move(identity)});
+  }
+  misses_.add(work.misses.size());
+  return {};
+}
+
+void RequestProcessor::gather_senders(Pass& pass) {
+  const Workspace& work = pass.work;
+  const auto& series = work.decoder.series();
+  const auto& samples = work.decoder.samples();
+  for (uint32_t i = 0; i < series.size(); ++i) {
+    if (work.found[i].sender == kRefusedSeries) continue;
+    SenderShare& share = pass.share(work.found[i].sender);
+    for (uint32_t s = 0; s < series[i].samples; ++s) {
+      share.newest = std::max(share.newest, samples[series[i].first_sample + s].t);
+    }
+  }
+  for (SenderShare& share : pass.write.senders) share.who = &senders_.at(share.sender);
+}
+
+void RequestProcessor::decide(Pass& pass) {
+  for (SenderShare& share : pass.write.senders) {
+    if (share.who->replica.empty()) continue;
+    share.decision = parts_.ha.observe(share.who->group, share.who->replica, share.newest);
+  }
+}
+
+Status RequestProcessor::build_rows(Pass& pass) {
+  Workspace& work = pass.work;
+  const auto& series = work.decoder.series();
+  if (pass.stale == nullptr) pass.write.batch.floats.reserve(work.decoder.samples().size());
+  size_t next_miss = 0;
+  for (uint32_t i = 0; i < series.size(); ++i) {
+    if (work.found[i].sender == kRefusedSeries) continue;
+    const SeriesIdentity* identity = nullptr;
+    if (next_miss < work.misses.size() && work.misses[next_miss].series == i) {
+      identity = &work.misses[next_miss++].identity;
+    }
+    SenderShare& share = pass.share(work.found[i].sender);
+    if (pass.stale != nullptr && has_stale_rows(pass, i, share)) work.found[i].resolved = false;
+    if (!work.found[i].resolved && share.decision.keep) {
+      if (auto resolved = resolve(pass, i, identity); !resolved) return resolved;
+    } else if (identity != nullptr) {
+      work.learned.push_back(
+          {work.keys[i], work.found[i]});  // a standby's: known, but no series is made for it
+    }
+    add_floats(pass, i, share);
+    if (series[i].has_histograms) {
+      if (auto added = add_histograms(pass, i, share); !added) return added;
+    }
+    if (series[i].has_exemplars) {
+      if (auto added = add_exemplars(pass, i, share); !added) return added;
+    }
+  }
+  if (!work.learned.empty()) cache_.insert(work.learned);
+  return {};
+}
+
+bool RequestProcessor::has_stale_rows(const Pass& pass, uint32_t index,
+                                      const SenderShare& share) const {
+  const DecodedSeries& series = pass.work.decoder.series()[index];
+  const auto& stale = pass.stale->indexes;
+  // Which rows its histograms are is known only after parsing them; resolving once too often does
+  // no harm.
+  if (series.has_histograms) return !stale.empty() && stale.back() >= pass.stale->floats;
+  const model::Sample* samples = pass.work.decoder.samples().data() + series.first_sample;
+  const auto rows = static_cast<uint32_t>(
+      std::count_if(samples, samples + series.samples,
+                    [&](const model::Sample& sample) { return sample.t > share.decision.cut; }));
+  const auto next = std::lower_bound(stale.begin(), stale.end(), pass.float_rows);
+  return next != stale.end() && *next < pass.float_rows + rows;
+}
+
+Status RequestProcessor::resolve(Pass& pass, uint32_t index, const SeriesIdentity* identity) {
+  Workspace& work = pass.work;
+  CachedSeries& entry = work.found[index];
+  if (identity != nullptr) {
+    entry.handle = parts_.store.resolve(identity->labels);
+  } else {
+    auto labels = parse_labels(work.decoder.series()[index].labels);
+    if (!labels) return std::move(labels).error();
+    const auto identified = identify(*labels, pass.binding, parts_.options);
+    const auto* known = std::get_if<SeriesIdentity>(&identified);
+    AERIE_CHECK(known != nullptr, "a cached series has labels that are refused");
+    entry.handle = parts_.store.resolve(known->labels);
+  }
+  entry.resolved = true;
+  work.learned.push_back({work.keys[index], entry});
+  return {};
+}
+
+void RequestProcessor::add_floats(Pass& pass, uint32_t index, SenderShare& share) {
+  const DecodedSeries& series = pass.work.decoder.series()[index];
+  const model::Sample* samples = pass.work.decoder.samples().data() + series.first_sample;
+  share.counts.received += series.samples;
+  if (!share.decision.keep) {
+    share.counts.deduplicated += series.samples;
+    pass.write.floats_standby += series.samples;
+    return;
+  }
+  auto& floats = pass.write.batch.floats;
+  const size_t first = floats.size();
+  bool ordered = true;
+  for (uint32_t s = 0; s < series.samples; ++s) {
+    if (samples[s].t <= share.decision.cut) {
+      ++share.counts.deduplicated;
+      ++pass.write.floats_standby;
+      continue;
+    }
+    if (!pass.wanted(pass.float_rows++)) continue;
+    ordered = ordered && (floats.size() == first || floats.back().t <= samples[s].t);
+    floats.push_back({pass.work.found[index].handle, samples[s].t, samples[s].value});
+  }
+  if (!ordered) {
+    std::stable_sort(floats.begin() + static_cast<ptrdiff_t>(first), floats.end(),
+                     [](const auto& a, const auto& b) { return a.t < b.t; });
+  }
+  share.rows += static_cast<uint32_t>(floats.size() - first);
+}
+
+Status RequestProcessor::add_histograms(Pass& pass, uint32_t index, SenderShare& share) {
+  auto messages = find_histograms(pass.work.decoder.series()[index].message);
+  if (!messages) return std::move(messages).error();
+  auto& rows = pass.write.batch.histograms;
+  const size_t first = rows.size();
+  for (const std::string_view message : *messages) {
+    auto parsed = parse_histogram(message);
+    if (!parsed) return std::move(parsed).error();
+    ++share.counts.received;
+    if (const auto* refused = std::get_if<Refused>(&*parsed)) {
+      refuse(pass.write, share.counts, *refused, 1);
+      continue;
+    }
+    auto& decoded = std::get<DecodedHistogram>(*parsed);
+    if (!share.decision.keep || decoded.t <= share.decision.cut) {
+      ++share.counts.deduplicated;
+      ++pass.write.histograms_standby;
+      continue;
+    }
+    share.newest = std::max(share.newest, decoded.t);
+    const uint32_t row = pass.histogram_rows++;
+    if (pass.stale != nullptr && !pass.wanted(pass.stale->floats + row)) continue;
+    rows.push_back({pass.work.found[index].handle, decoded.t, std::move(decoded.histogram)});
+  }
+  std::stable_sort(rows.begin() + static_cast<ptrdiff_t>(first), rows.end(),
+                   [](const auto& a, const auto& b) { return a.t < b.t; });
+  share.rows += static_cast<uint32_t>(rows.size() - first);
+  return {};
+}
+
+Status RequestProcessor::add_exemplars(Pass& pass, uint32_t index, SenderShare& share) {
+  if (pass.stale != nullptr) return {};
+  auto exemplars = parse_exemplars(pass.work.decoder.series()[index].message);
+  if (!exemplars) return std::move(exemplars).error();
+  for (DecodedExemplar& exemplar : *exemplars) {
+    ++share.counts.received;
+    const bool utf8 =
+        std::all_of(exemplar.labels.begin(), exemplar.labels.end(), [](const auto& label) {
+          return model::is_valid_utf8(label.name) && model::is_valid_utf8(label.value);
+        });
+    if (!utf8) {
+      refuse(pass.write, share.counts, {Refusal::InvalidExemplar, "exemplar label is not UTF-8"},
+             1);
+    } else if (!share.decision.keep || exemplar.t <= share.decision.cut) {
+      ++share.counts.deduplicated;
+      ++pass.write.exemplars_standby;
+    } else {
+      pass.write.batch.exemplars.push_back({pass.work.found[index].handle, exemplar.t,
+                                            exemplar.value,
+                                            model::Labels::from_pairs(std::move(exemplar.labels))});
+      ++share.rows;
+    }
+  }
+  return {};
+}
+
+void RequestProcessor::add_metadata(Pass& pass) {
+  const auto& entries = pass.work.decoder.metadata();
+  for (const DecodedMetadata& entry : entries) {
+    if (entry.metric_family.empty() || !model::is_valid_utf8(entry.metric_family) ||
+        !model::is_valid_utf8(entry.help) || !model::is_valid_utf8(entry.unit)) {
+      continue;  // says nothing about any series; not worth refusing the request
+    }
+    pass.write.batch.metadata.push_back(
+        {pass.binding == nullptr ? std::string() : pass.binding->name,
+         std::string(entry.metric_family),
+         {entry.type, std::string(entry.help), std::string(entry.unit)}});
+  }
+}
+
+void RequestProcessor::watch_pairs(Pass& pass) {
+  const UnlabelledPairs mode = pass.binding != nullptr && pass.binding->unlabelled_pairs
+                                   ? *pass.binding->unlabelled_pairs
+                                   : parts_.options.ha.unlabelled_pairs;
+  if (mode == UnlabelledPairs::Off) return;
+  bool pair = false;
+  for (const SenderShare& share : pass.write.senders) {
+    if (!share.who->replica.empty() || share.who->cluster.empty()) continue;
+    if (mode == UnlabelledPairs::Always) {
+      pair = true;
+      continue;
+    }
+    Workspace& work = pass.work;
+    work.watched.clear();
+    const auto& series = work.decoder.series();
+    for (uint32_t i = 0; i < series.size(); ++i) {
+      if (work.found[i].sender != share.sender || (work.keys[i].high & kWatchMask) != 0) continue;
+      for (uint32_t s = 0; s < series[i].samples; ++s) {
+        work.watched.push_back(
+            {work.keys[i].low, work.decoder.samples()[series[i].first_sample + s].t});
+      }
+    }
+    pair = parts_.pairs.observe(share.who->cluster, work.watched) || pair;
+  }
+  if (pair) pass.write.batch.replicas = store::ReplicaPolicy::UnlabelledPair;
+}
+
+}  // namespace aerie::ingest

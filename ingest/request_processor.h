@@ -1,0 +1,117 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "ingest/accounting.h"
+#include "ingest/ha_tracker.h"
+#include "ingest/identity.h"
+#include "ingest/options.h"
+#include "ingest/pair_detector.h"
+#include "ingest/sender_table.h"
+#include "ingest/series_cache.h"
+#include "ingest/write_request_decoder.h"
+#include "store/store.h"
+
+namespace aerie::ingest {
+
+/// The part of one request that one sender (cluster, group, replica) has in it.
+struct SenderShare {
+  uint32_t sender = 0;
+  const Sender* who = nullptr;
+  HaTracker::Decision decision;
+  model::TimestampMs newest = model::kMinTimestamp;  ///< of all its samples, kept or not
+  uint32_t rows = 0;                                 ///< put into the batch
+  ClusterShare counts;
+};
+
+/// What a request has become before the store sees it.
+struct PreparedWrite {
+  store::WriteBatch batch;
+  std::vector<SenderShare> senders;
+  uint32_t floats_standby =
+      0;  ///< deduplicated before the store, which the sender counts as written
+  uint32_t histograms_standby = 0;
+  uint32_t exemplars_standby = 0;
+  RefusalCounts refused{};
+  std::string first_refusal;
+};
+
+/// Rows that the store refused because their series had left the head, and what is needed to build
+/// exactly them again.
+struct StaleRows {
+  std::vector<uint32_t>
+      indexes;          ///< as in WriteOutcome::stale_handles, of the batch built with `decisions`
+  uint32_t floats = 0;  ///< float rows of that batch
+  std::vector<SenderShare> senders;
+};
+
+/// Memory that one request after the other uses; one owner at a time.
+struct Workspace {
+  struct Miss {
+    uint32_t series = 0;
+    SeriesIdentity identity;
+  };
+  SnappyBuffer buffer;
+  WriteRequestDecoder decoder;
+  std::vector<SeriesKey> keys;
+  std::vector<CachedSeries> found;
+  std::vector<Miss> misses;
+  std::vector<SeriesCache::Entry> learned;
+  std::vector<PairDetector::Observation> watched;
+};
+
+/// Turns the body of a remote-write request into a batch for the store: decodes, finds the series,
+/// decides about replicas and identity. Thread-safe; everything per request is in the workspace.
+/// Per sample it does nothing but copy it.
+class RequestProcessor {
+ public:
+  struct Parts {
+    const IngestOptions& options;
+    const BindingTable& bindings;
+    store::Store& store;
+    HaTracker& ha;
+    PairDetector& pairs;
+    const Clock& clock;
+    uint64_t hash_seed;
+  };
+  explicit RequestProcessor(Parts parts);  // all of them outlive it
+
+  /// `binding` is null when everybody may write. Errors: InvalidArgument (not snappy, not
+  /// protobuf): nothing may be stored.
+  Result<PreparedWrite> prepare(std::string_view body, const ClusterBinding* binding,
+                                Workspace& work);
+  /// Builds the batch of the stale rows alone, with their series resolved again.
+  Result<PreparedWrite> prepare_again(std::string_view body, const ClusterBinding* binding,
+                                      const StaleRows& stale, Workspace& work);
+  size_t cached_series() const { return cache_.size(); }
+  uint64_t cache_misses() const { return misses_.value(); }
+
+ private:
+  struct Pass;
+
+  Status find_series(std::string_view body, Pass& pass);
+  Status identify_misses(Pass& pass);
+  void gather_senders(Pass& pass);
+  void decide(Pass& pass);
+  Status build_rows(Pass& pass);
+  Status resolve(Pass& pass, uint32_t series, const SeriesIdentity* identity);
+  bool has_stale_rows(const Pass& pass, uint32_t series, const SenderShare& share) const;
+  void add_floats(Pass& pass, uint32_t series, SenderShare& share);
+  Status add_histograms(Pass& pass, uint32_t series, SenderShare& share);
+  Status add_exemplars(Pass& pass, uint32_t series, SenderShare& share);
+  void add_metadata(Pass& pass);
+  void watch_pairs(Pass& pass);
+
+  const Parts parts_;
+  SenderTable senders_;
+  SeriesCache cache_;
+  Counter misses_;
+};
+
+}  // namespace aerie::ingest

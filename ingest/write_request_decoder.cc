@@ -1,0 +1,267 @@
+#include "ingest/write_request_decoder.h"
+
+#include <fmt/core.h>
+#include <snappy.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <protozero/pbf_reader.hpp>
+
+namespace aerie::ingest {
+namespace {
+
+// Field numbers of prompb.
+constexpr protozero::pbf_tag_type kRequestSeries = 1;
+constexpr protozero::pbf_tag_type kRequestMetadata = 3;
+constexpr protozero::pbf_tag_type kSeriesLabel = 1;
+constexpr protozero::pbf_tag_type kSeriesSample = 2;
+constexpr protozero::pbf_tag_type kSeriesExemplar = 3;
+constexpr protozero::pbf_tag_type kSeriesHistogram = 4;
+
+std::string_view to_string_view(protozero::data_view view) { return {view.data(), view.size()}; }
+
+protozero::pbf_reader reader_of(std::string_view message) {
+  return {message.data(), message.size()};
+}
+
+Error malformed(const char* what) {
+  return Error(ErrorCode::InvalidArgument, fmt::format("not a prometheus.WriteRequest: {}", what));
+}
+
+model::LabelView decode_label(std::string_view message) {
+  // An absent field is the empty string; the view must not be null, an iterator's end is.
+  model::LabelView label{std::string_view(message.data(), 0), std::string_view(message.data(), 0)};
+  auto reader = reader_of(message);
+  while (reader.next()) {
+    if (reader.tag_and_type() ==
+        protozero::tag_and_type(1, protozero::pbf_wire_type::length_delimited)) {
+      label.name = to_string_view(reader.get_view());
+    } else if (reader.tag_and_type() ==
+               protozero::tag_and_type(2, protozero::pbf_wire_type::length_delimited)) {
+      label.value = to_string_view(reader.get_view());
+    } else {
+      reader.skip();
+    }
+  }
+  return label;
+}
+
+model::Sample decode_sample_slowly(std::string_view message) {
+  model::Sample sample;
+  auto reader = reader_of(message);
+  while (reader.next()) {
+    if (reader.tag_and_type() == protozero::tag_and_type(1, protozero::pbf_wire_type::fixed64)) {
+      sample.value = reader.get_double();
+    } else if (reader.tag_and_type() ==
+               protozero::tag_and_type(2, protozero::pbf_wire_type::varint)) {
+      sample.t = reader.get_int64();
+    } else {
+      reader.skip();
+    }
+  }
+  return sample;
+}
+
+// All senders write the value (09 and 8 bytes), then the time (10 and a varint that ends the
+// message); anything else, and defaults left out, takes the general way.
+model::Sample decode_sample(std::string_view message) {
+  if (message.size() < 11 || message.size() > 19 || message[0] != 0x09 || message[9] != 0x10) {
+    return decode_sample_slowly(message);
+  }
+  uint64_t bits = 0;
+  std::memcpy(&bits, message.data() + 1, 8);
+  uint64_t t = 0;
+  size_t at = 10;
+  for (int shift = 0; at < message.size(); shift += 7, ++at) {
+    const auto byte = static_cast<uint8_t>(message[at]);
+    t |= static_cast<uint64_t>(byte & 0x7f) << shift;
+    if ((byte & 0x80) == 0) break;
+  }
+  if (at + 1 != message.size()) return decode_sample_slowly(message);
+  return {static_cast<int64_t>(t), std::bit_cast<double>(bits)};
+}
+
+}  // namespace
+
+Result<size_t> SnappyBuffer::declared_length(std::string_view compressed, size_t limit_bytes) {
+  size_t length = 0;
+  if (!snappy::GetUncompressedLength(compressed.data(), compressed.size(), &length)) {
+    return Error(ErrorCode::InvalidArgument, "body is not in snappy block format");
+  }
+  if (length > limit_bytes) {
+    return Error(
+        ErrorCode::InvalidArgument,
+        fmt::format("request too large: decoded_bytes={} limit_bytes={}", length, limit_bytes));
+  }
+  return length;
+}
+
+Result<std::string_view> SnappyBuffer::uncompress(std::string_view compressed, size_t limit_bytes) {
+  auto length = declared_length(compressed, limit_bytes);
+  if (!length) return std::move(length).error();
+  // One large request must not keep its memory for ever; ordinary ones are below a megabyte.
+  constexpr size_t kKeptBytes = 4u << 20;
+  if (capacity_ < *length || (capacity_ > kKeptBytes && *length <= kKeptBytes)) {
+    bytes_.reset();
+    capacity_ = std::bit_ceil(std::max<size_t>(*length, 64u << 10));
+    bytes_ = std::make_unique_for_overwrite<char[]>(capacity_);
+  }
+  if (!snappy::RawUncompress(compressed.data(), compressed.size(), bytes_.get())) {
+    return Error(ErrorCode::InvalidArgument, "body is not in snappy block format");
+  }
+  return std::string_view(bytes_.get(), *length);
+}
+
+Status WriteRequestDecoder::decode(std::string_view body) {
+  series_.clear();
+  samples_.clear();
+  metadata_.clear();
+  gathered_labels_.clear();
+  try {
+    auto reader = reader_of(body);
+    while (reader.next()) {
+      switch (reader.tag_and_type()) {
+        case protozero::tag_and_type(kRequestSeries, protozero::pbf_wire_type::length_delimited):
+          decode_series(to_string_view(reader.get_view()));
+          break;
+        case protozero::tag_and_type(kRequestMetadata, protozero::pbf_wire_type::length_delimited):
+          decode_metadata(to_string_view(reader.get_view()));
+          break;
+        default: reader.skip();
+      }
+    }
+  } catch (const protozero::exception& broken) {
+    return malformed(broken.what());
+  }
+  return {};
+}
+
+void WriteRequestDecoder::decode_series(std::string_view message) {
+  DecodedSeries series;
+  series.message = message;
+  series.first_sample = static_cast<uint32_t>(samples_.size());
+  const char* labels_begin = message.data();
+  const char* labels_end = message.data();
+  std::string* gathered = nullptr;
+  auto reader = reader_of(message);
+  const char* record = reader.data().data();
+  while (reader.next()) {
+    switch (reader.tag_and_type()) {
+      case protozero::tag_and_type(kSeriesLabel, protozero::pbf_wire_type::length_delimited): {
+        reader.skip();
+        const char* end = reader.data().data();
+        if (gathered == nullptr && labels_begin == labels_end) {
+          labels_begin = record;
+        } else if (gathered == nullptr && record != labels_end) {
+          gathered = &gathered_labels_.emplace_back(labels_begin, labels_end);
+        }
+        if (gathered != nullptr) gathered->append(record, end);
+        labels_end = end;
+        break;
+      }
+      case protozero::tag_and_type(kSeriesSample, protozero::pbf_wire_type::length_delimited):
+        samples_.push_back(decode_sample(to_string_view(reader.get_view())));
+        break;
+      case protozero::tag_and_type(kSeriesExemplar, protozero::pbf_wire_type::length_delimited):
+        series.has_exemplars = true;
+        reader.skip();
+        break;
+      case protozero::tag_and_type(kSeriesHistogram, protozero::pbf_wire_type::length_delimited):
+        series.has_histograms = true;
+        reader.skip();
+        break;
+      default: reader.skip();
+    }
+    record = reader.data().data();
+  }
+  series.samples = static_cast<uint32_t>(samples_.size()) - series.first_sample;
+  series.labels =
+      gathered != nullptr
+          ? std::string_view(*gathered)
+          : std::string_view(labels_begin, static_cast<size_t>(labels_end - labels_begin));
+  series_.push_back(series);
+}
+
+void WriteRequestDecoder::decode_metadata(std::string_view message) {
+  DecodedMetadata entry;
+  auto reader = reader_of(message);
+  while (reader.next()) {
+    switch (reader.tag_and_type()) {
+      case protozero::tag_and_type(1, protozero::pbf_wire_type::varint): {
+        const int32_t type = reader.get_enum();
+        if (type >= 0 && type <= static_cast<int32_t>(model::MetricType::StateSet)) {
+          entry.type = static_cast<model::MetricType>(type);
+        }
+        break;
+      }
+      case protozero::tag_and_type(2, protozero::pbf_wire_type::length_delimited):
+        entry.metric_family = to_string_view(reader.get_view());
+        break;
+      case protozero::tag_and_type(4, protozero::pbf_wire_type::length_delimited):
+        entry.help = to_string_view(reader.get_view());
+        break;
+      case protozero::tag_and_type(5, protozero::pbf_wire_type::length_delimited):
+        entry.unit = to_string_view(reader.get_view());
+        break;
+      default: reader.skip();
+    }
+  }
+  metadata_.push_back(entry);
+}
+
+Result<std::vector<model::LabelView>> parse_labels(std::string_view records) {
+  std::vector<model::LabelView> labels;
+  try {
+    auto reader = reader_of(records);
+    while (reader.next(kSeriesLabel, protozero::pbf_wire_type::length_delimited)) {
+      labels.push_back(decode_label(to_string_view(reader.get_view())));
+    }
+  } catch (const protozero::exception& broken) {
+    return malformed(broken.what());
+  }
+  return labels;
+}
+
+Result<std::vector<DecodedExemplar>> parse_exemplars(std::string_view message) {
+  std::vector<DecodedExemplar> exemplars;
+  try {
+    auto series = reader_of(message);
+    while (series.next(kSeriesExemplar, protozero::pbf_wire_type::length_delimited)) {
+      DecodedExemplar& exemplar = exemplars.emplace_back();
+      auto reader = series.get_message();
+      while (reader.next()) {
+        switch (reader.tag_and_type()) {
+          case protozero::tag_and_type(1, protozero::pbf_wire_type::length_delimited):
+            exemplar.labels.push_back(decode_label(to_string_view(reader.get_view())));
+            break;
+          case protozero::tag_and_type(2, protozero::pbf_wire_type::fixed64):
+            exemplar.value = reader.get_double();
+            break;
+          case protozero::tag_and_type(3, protozero::pbf_wire_type::varint):
+            exemplar.t = reader.get_int64();
+            break;
+          default: reader.skip();
+        }
+      }
+    }
+  } catch (const protozero::exception& broken) {
+    return malformed(broken.what());
+  }
+  return exemplars;
+}
+
+Result<std::vector<std::string_view>> find_histograms(std::string_view message) {
+  std::vector<std::string_view> histograms;
+  try {
+    auto reader = reader_of(message);
+    while (reader.next(kSeriesHistogram, protozero::pbf_wire_type::length_delimited)) {
+      histograms.push_back(to_string_view(reader.get_view()));
+    }
+  } catch (const protozero::exception& broken) {
+    return malformed(broken.what());
+  }
+  return histograms;
+}
+
+}  // namespace aerie::ingest
