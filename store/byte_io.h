@@ -16,6 +16,21 @@ inline void put_u8(std::string& out, uint8_t value) { out.push_back(static_cast<
 inline void put_u64(std::string& out, uint64_t value) {
   out.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
+template <class T>
+void put_fixed(std::string& out, T value) {
+  char bytes[sizeof(T)];
+  std::memcpy(bytes, &value, sizeof(T));
+  out.append(bytes, sizeof(T));
+}
+/// Writes at most 10 bytes at `out`, returns the end.
+inline char* put_varint_at(char* out, uint64_t value) {
+  while (value >= 0x80) {
+    *out++ = static_cast<char>(value | 0x80);
+    value >>= 7;
+  }
+  *out++ = static_cast<char>(value);
+  return out;
+}
 inline void put_varint(std::string& out, uint64_t value) {
   while (value >= 0x80) {
     out.push_back(static_cast<char>(value | 0x80));
@@ -74,6 +89,23 @@ class ByteReader {
     return out;
   }
   std::string_view sized_bytes() { return bytes(varint()); }
+  template <class T>
+  T fixed() {
+    T value{};
+    const std::string_view raw = bytes(sizeof(T));
+    if (!raw.empty()) std::memcpy(&value, raw.data(), sizeof(T));
+    return value;
+  }
+  /// A count of things that take at least `bytes_each`: one that cannot fit fails instead of making
+  /// somebody allocate.
+  size_t count(size_t bytes_each) {
+    const uint64_t n = varint();
+    if (n > left() / bytes_each) {
+      fail();
+      return 0;
+    }
+    return static_cast<size_t>(n);
+  }
   void fail() {
     failed_ = true;
     at_ = end_;

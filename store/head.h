@@ -1,0 +1,123 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/guarded.h"
+#include "store/head_block.h"
+#include "store/log_record.h"
+#include "store/sample_rules.h"
+#include "store/series_index.h"
+
+namespace aerie::store {
+
+/// The blocks that a reader sees, ordered by (span, serial). Immutable.
+using HeadBlocks = std::vector<std::shared_ptr<const HeadBlock>>;
+
+/// An exemplar as it is kept in memory.
+struct HeadExemplar {
+  model::Labels series;
+  model::TimestampMs t = 0;
+  double value = 0;
+  model::Labels labels;
+};
+
+/// Parts of the log that partitions cover; asked only during a replay.
+class SealedRanges {
+ public:
+  explicit SealedRanges(const std::vector<PartitionInfo>& partitions);
+  bool covers(model::TimestampMs t, LogPosition position) const;
+  LogPosition end() const { return end_; }
+
+ private:
+  std::vector<PartitionInfo> partitions_;
+  LogPosition end_ = 0;
+};
+
+/// Everything that is not sealed yet: series, their newest state, blocks of samples per partition
+/// span. Writing functions belong to one thread (the applier); index(), blocks(), and everything
+/// reached through them may be read from any thread.
+class Head {
+ public:
+  struct Options {
+    model::DurationMs partition_span = 30LL * 60 * 1000;
+    model::DurationMs retention = 0;     ///< 0: none
+    model::DurationMs future_limit = 0;  ///< 0: none
+    size_t max_exemplars = 100'000;
+  };
+  explicit Head(Options options)
+      : options_(options), blocks_(std::make_shared<const HeadBlocks>()) {}
+
+  SeriesIndex& index() { return index_; }
+  const SeriesIndex& index() const { return index_; }
+  std::shared_ptr<const HeadBlocks> blocks() const { return blocks_.copy(); }
+
+  /// Applies the rows of the record at `position`: decides about each, keeps what is kept. Handles
+  /// must be alive. `sealed` (may be null): samples it covers only move the series' state.
+  void apply(LogPosition position, model::TimestampMs arrived, const WriteBatch& batch,
+             const SealedRanges* sealed, WriteOutcome& outcome);
+
+  /// Replay: binds slots to labels; on a clash everything written so far is set aside (see
+  /// set_aside_all).
+  void define(uint32_t slot, const model::Labels& labels);
+  void restore(const SeriesSnapshot& series);
+  /// Series that are alive and have a definition in the log, in slot order; `from` is moved on; at
+  /// most `limit`.
+  std::vector<SeriesSnapshot> snapshot(uint32_t& from, size_t limit) const;
+
+  /// Takes blocks out of the writer's hands: later samples of their span get new blocks. They stay
+  /// readable until drop().
+  std::vector<std::shared_ptr<const HeadBlock>> detach(
+      const std::function<bool(const HeadBlock&)>& wanted);
+  /// Forgets a detached block: readers that hold it keep it.
+  void drop(const std::shared_ptr<const HeadBlock>& block);
+  /// Everything before this position is sealed; `end` if nothing is unsealed.
+  LogPosition first_unsealed(LogPosition end) const;
+
+  /// Removes series without unsealed samples whose newest sample is older than `before`. Returns
+  /// how many.
+  size_t sweep(model::TimestampMs before);
+
+  uint64_t samples() const;
+  size_t active_blocks() const { return active_.size(); }
+  std::vector<HeadExemplar> exemplars(uint32_t slot) const;
+
+ private:
+  struct RowContext {
+    HeadBlock::Birth record;
+    const SealedRanges* sealed;
+    TimeLimits limits;
+    ReplicaPolicy policy;
+    WriteOutcome* outcome;
+  };
+  Verdict decide(SeriesState& state, const RowToJudge& row, const RowContext& context);
+  void keep(SeriesState& state, uint32_t slot, const RowToJudge& row,
+            const model::HistogramSample* histogram, const RowContext& context);
+  void count_rejection(Verdict verdict, uint32_t slot, model::TimestampMs t, WriteOutcome& outcome);
+  void apply_exemplars(const std::vector<ExemplarRow>& rows, WriteOutcome& outcome);
+  HeadBlock& block_for(model::TimestampMs t, HeadBlock::Birth record);
+  PairState& pair_of(SeriesState& state);
+  void publish(const std::shared_ptr<HeadBlock>& block);
+
+  const Options options_;
+  SeriesIndex index_;
+  uint32_t next_serial_ = 1;
+  std::map<model::TimestampMs, std::shared_ptr<HeadBlock>>
+      active_;                   // by span start; the applier writes to these
+  HeadBlock* recent_ = nullptr;  // the block of the row before
+  std::vector<PairState> pairs_;
+  std::vector<uint32_t> free_pairs_;
+  Guarded<std::shared_ptr<const HeadBlocks>> blocks_;
+  struct StoredExemplar {
+    SeriesHandle series;
+    HeadExemplar exemplar;
+  };
+  Guarded<std::deque<StoredExemplar>> exemplars_;
+};
+
+}  // namespace aerie::store

@@ -1,0 +1,218 @@
+#include "store/local_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "store/merged_selection.h"
+
+namespace aerie::store {
+namespace {
+
+Head::Options head_options(const StoreOptions& options) {
+  Head::Options out;
+  out.partition_span = options.partition_span;
+  out.retention = options.retention;
+  out.future_limit = options.future_limit;
+  return out;
+}
+
+std::vector<std::string> united(std::vector<std::string> a, std::vector<std::string> b) {
+  a.insert(a.end(), std::make_move_iterator(b.begin()), std::make_move_iterator(b.end()));
+  std::sort(a.begin(), a.end());
+  a.erase(std::unique(a.begin(), a.end()), a.end());
+  return a;
+}
+
+bool overlaps(const HeadBlocks& blocks, model::TimeRange range) {
+  return std::any_of(blocks.begin(), blocks.end(),
+                     [&](const auto& block) { return block->extent().overlaps(range); });
+}
+
+}  // namespace
+
+LocalStore::LocalStore(const StoreOptions& options, const Clock& clock)
+    : options_(options), clock_(clock), arrivals_(clock), head_(head_options(options)) {}
+
+LocalStore::~LocalStore() {
+  close().ignore("a destructor has nobody to tell; close() was the place to ask");
+}
+
+Result<std::unique_ptr<LocalStore>> LocalStore::open(StoreOptions options, const Clock& clock,
+                                                     FileSystem& files, MetricRegistry& metrics,
+                                                     const OpenPartitions& open_partitions) {
+  if (options.partition_span <= 0)
+    return Error(ErrorCode::InvalidArgument, "partition span must be positive");
+  std::unique_ptr<LocalStore> store(new LocalStore(options, clock));  // NOLINT: private constructor
+  if (auto started = store->start(files, metrics, open_partitions); !started) {
+    return std::move(started).error().with("open store " + options.path);
+  }
+  return store;
+}
+
+Status LocalStore::start(FileSystem& files, MetricRegistry& metrics,
+                         const OpenPartitions& open_partitions) {
+  auto folder = StoreFolder::open(options_.path, files);
+  if (!folder) return std::move(folder).error();
+  folder_ = std::move(*folder);
+
+  PartitionSet::Options partition_options;
+  partition_options.path = options_.path + "/db";
+  auto partitions = open_partitions(partition_options);
+  if (!partitions) return std::move(partitions).error();
+  partitions_ = std::move(*partitions);
+  auto table = partitions_->table("metric_metadata");
+  if (!table) return std::move(table).error();
+  auto metadata = MetadataCache::open(*table);
+  if (!metadata) return std::move(metadata).error();
+  metadata_ = std::move(*metadata);
+
+  const int64_t begin = clock_.monotonic_ns();
+  const SealedRanges sealed(partitions_->live());
+  LocalLog::Options log_options;
+  log_options.folder = options_.path + "/log";
+  log_options.sync = options_.sync;
+  log_options.sync_interval = options_.sync_interval;
+  log_options.origin = sealed.end();
+  log_options.sync_seconds = &metrics.histogram(
+      "aerie_store_log_sync_duration_seconds", "Time of one fdatasync of the log.",
+      {0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3});
+  auto log = LocalLog::open(log_options, clock_, files,
+                            [&](const LogFrame& frame) { return replay(frame, sealed); });
+  if (!log) return std::move(log).error();
+  log_ = std::move(*log);
+  if (log_->committed_end() < sealed.end()) {
+    return Error(ErrorCode::Corruption,
+                 "the log ends at position " + std::to_string(log_->committed_end()) +
+                     ", but partitions were sealed up to " + std::to_string(sealed.end()) +
+                     ": log files are missing");
+  }
+  AERIE_LOG(Info, "log replayed", {"series", head_.index().size()}, {"samples", head_.samples()},
+            {"seconds", static_cast<double>(clock_.monotonic_ns() - begin) / 1e9});
+
+  Applier::Options applier_options;
+  applier_options.sync_when_idle = options_.sync == SyncMode::Interval;
+  applier_ = std::make_unique<Applier>(applier_options, head_, *log_, arrivals_, *metadata_, clock_,
+                                       metrics);
+  Sealer::Options sealer_options;
+  sealer_options.partition_span = options_.partition_span;
+  sealer_options.retention = options_.retention;
+  sealer_options.background = options_.background_seal;
+  sealer_ = std::make_unique<Sealer>(sealer_options, head_, *log_, *applier_, *partitions_,
+                                     *metadata_, clock_, metrics);
+  return {};
+}
+
+Status LocalStore::replay(const LogFrame& frame, const SealedRanges& sealed) {
+  switch (frame.type) {
+    case RecordType::Batch: return replay_batch(frame, sealed);
+    case RecordType::Arrivals: {
+      std::vector<ClusterWatermark> clusters;
+      if (auto decoded = decode_arrivals(frame.payload, clusters); !decoded) return decoded;
+      for (const ClusterWatermark& one : clusters) arrivals_.restore(one.cluster, one.watermark);
+      return {};
+    }
+    case RecordType::Checkpoint: {
+      // Later ones repeat what the records before them say.
+      if (replayed_batches_) return {};
+      std::vector<SeriesSnapshot> series;
+      if (auto decoded = decode_checkpoint_part(frame.payload, series); !decoded) return decoded;
+      for (const SeriesSnapshot& one : series) head_.restore(one);
+      return {};
+    }
+  }
+  return Error(ErrorCode::InvalidArgument, "log record of type " +
+                                               std::to_string(static_cast<int>(frame.type)) +
+                                               " was written by a newer aerie");
+}
+
+Status LocalStore::replay_batch(const LogFrame& frame, const SealedRanges& sealed) {
+  replayed_batches_ = true;
+  LoggedBatch batch;
+  if (auto decoded = decode_batch(frame.payload, batch); !decoded) return decoded;
+  const auto check_slot = [](uint32_t slot) { return slot < SlotDirectory<SeriesState>::kLimit; };
+  for (const SeriesDefinition& one : batch.definitions) {
+    if (!check_slot(one.id)) return Error(ErrorCode::Corruption, "series id out of range");
+    head_.define(one.id, one.labels);
+  }
+  const auto defined = [this](const auto& rows) {
+    return std::all_of(rows.begin(), rows.end(), [this](const auto& row) {
+      const SeriesState* state = head_.index().state(row.series.slot);
+      return state != nullptr && state->defined;
+    });
+  };
+  if (!defined(batch.rows.floats) || !defined(batch.rows.histograms) ||
+      !defined(batch.rows.exemplars)) {
+    return Error(ErrorCode::Corruption, "a sample belongs to a series that was never defined");
+  }
+  for (ExemplarRow& row : batch.rows.exemplars) {
+    row.series.generation =
+        head_.index().state(row.series.slot)->generation.load(std::memory_order_relaxed);
+  }
+  WriteOutcome outcome;
+  head_.apply(frame.position, batch.arrived, batch.rows, &sealed, outcome);
+  metadata_->apply(batch.rows.metadata);
+  return {};
+}
+
+Status LocalStore::close() {
+  if (!log_) return {};
+  if (sealer_) sealer_->stop();
+  if (applier_) applier_->stop();
+  return log_->close();
+}
+
+// ------------------------------------------------------------------------------------------------------------
+// reading
+
+Result<std::unique_ptr<model::Selection>> LocalStore::select(const model::Matchers& matchers,
+                                                             model::TimeRange range) const {
+  MergedSelection::Sources sources;
+  // Head before partitions: a block that is sealed in between is seen twice, never not at all.
+  for (const auto& block : *head_.blocks()) {
+    if (block->extent().overlaps(range)) sources.blocks.push_back(block);
+  }
+  if (!sources.blocks.empty()) sources.head = head_.index().select(matchers);
+  sources.pinned = partitions_->pin();
+  auto partitions = sources.pinned->select(matchers, range);
+  if (!partitions) return std::move(partitions).error();
+  sources.partitions = std::move(*partitions);
+  return std::unique_ptr<model::Selection>(std::make_unique<MergedSelection>(std::move(sources)));
+}
+
+Result<std::vector<std::string>> LocalStore::label_names(const model::Matchers& matchers,
+                                                         model::TimeRange range) const {
+  std::vector<std::string> head;
+  if (overlaps(*head_.blocks(), range)) head = head_.index().label_names(matchers);
+  auto sealed = partitions_->pin()->label_names(matchers, range);
+  if (!sealed) return std::move(sealed).error();
+  return united(std::move(head), std::move(*sealed));
+}
+
+Result<std::vector<std::string>> LocalStore::label_values(std::string_view name,
+                                                          const model::Matchers& matchers,
+                                                          model::TimeRange range) const {
+  std::vector<std::string> head;
+  if (overlaps(*head_.blocks(), range)) head = head_.index().label_values(name, matchers);
+  auto sealed = partitions_->pin()->label_values(name, matchers, range);
+  if (!sealed) return std::move(sealed).error();
+  return united(std::move(head), std::move(*sealed));
+}
+
+std::vector<FamilyMetadata> LocalStore::metadata(std::string_view metric_family) const {
+  return metadata_->find(metric_family);
+}
+
+model::TimeRange LocalStore::extent() const {
+  model::TimeRange all{model::kMaxTimestamp, model::kMinTimestamp};
+  const auto widen = [&](model::TimeRange range) {
+    if (range.first > range.last) return;
+    all.first = std::min(all.first, range.first);
+    all.last = std::max(all.last, range.last);
+  };
+  for (const auto& block : *head_.blocks()) widen(block->extent());
+  for (const PartitionInfo& info : partitions_->live()) widen(info.samples);
+  return all;
+}
+
+}  // namespace aerie::store

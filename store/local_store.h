@@ -1,0 +1,75 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "store/applier.h"
+#include "store/head.h"
+#include "store/local_log.h"
+#include "store/metadata_cache.h"
+#include "store/partition_set.h"
+#include "store/sealer.h"
+#include "store/store.h"
+#include "store/store_folder.h"
+
+namespace aerie::store {
+
+/// The store of one machine: one shard, local files.
+class LocalStore final : public Store {
+ public:
+  using OpenPartitions =
+      std::function<Result<std::unique_ptr<PartitionSet>>(PartitionSet::Options)>;
+  /// As Store::open, with the partitions that `open_partitions` gives (tests pass their own).
+  static Result<std::unique_ptr<LocalStore>> open(StoreOptions options, const Clock& clock,
+                                                  FileSystem& files, MetricRegistry& metrics,
+                                                  const OpenPartitions& open_partitions);
+  ~LocalStore() override;
+
+  SeriesHandle resolve(const model::Labels& labels) override {
+    return head_.index().resolve(labels);
+  }
+  void append(WriteBatch batch, Done done) override {
+    applier_->append(std::move(batch), std::move(done));
+  }
+  Result<std::unique_ptr<model::Selection>> select(const model::Matchers& matchers,
+                                                   model::TimeRange range) const override;
+  Result<std::vector<std::string>> label_names(const model::Matchers& matchers,
+                                               model::TimeRange range) const override;
+  Result<std::vector<std::string>> label_values(std::string_view name,
+                                                const model::Matchers& matchers,
+                                                model::TimeRange range) const override;
+  std::vector<FamilyMetadata> metadata(std::string_view metric_family) const override;
+  Arrivals& arrivals() override { return arrivals_; }
+  Result<std::shared_ptr<KeyedTable>> table(const std::string& name) override {
+    return partitions_->table(name);
+  }
+  Status flush() override { return sealer_->flush(); }
+  uint64_t active_series() const override { return head_.index().size(); }
+  model::TimeRange extent() const override;
+  Status close() override;
+
+  const Head& head() const { return head_; }
+
+ private:
+  LocalStore(const StoreOptions& options, const Clock& clock);
+  Status start(FileSystem& files, MetricRegistry& metrics, const OpenPartitions& open_partitions);
+  Status replay(const LogFrame& frame, const SealedRanges& sealed);
+  Status replay_batch(const LogFrame& frame, const SealedRanges& sealed);
+
+  const StoreOptions options_;
+  const Clock& clock_;
+  // In the order of their making; closed in the opposite order.
+  std::unique_ptr<StoreFolder> folder_;
+  std::unique_ptr<PartitionSet> partitions_;
+  std::unique_ptr<MetadataCache> metadata_;
+  Arrivals arrivals_;
+  Head head_;
+  std::unique_ptr<LocalLog> log_;
+  std::unique_ptr<Applier> applier_;
+  std::unique_ptr<Sealer> sealer_;
+  bool replayed_batches_ = false;
+};
+
+}  // namespace aerie::store

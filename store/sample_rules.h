@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "model/time.h"
+#include "store/log_record.h"
+#include "store/write_batch.h"
+
+namespace aerie::store {
+
+/// What becomes of one row.
+enum class Verdict : uint8_t {
+  Keep,
+  Repeat,
+  Deduplicated,
+  OutOfOrder,
+  DuplicateValue,
+  TooOld,
+  TooFarInFuture
+};
+
+/// The newest kept sample of a series.
+struct NewestSample {
+  bool any = false;
+  bool histogram = false;
+  bool stale = false;  ///< it is a stale marker
+  model::TimestampMs t = 0;
+  uint64_t bits = 0;
+};
+
+struct RowToJudge {
+  model::TimestampMs t = 0;
+  uint64_t bits = 0;
+  bool histogram = false;
+  bool stale = false;
+};
+
+/// Samples are kept within [oldest, latest].
+struct TimeLimits {
+  model::TimestampMs oldest = model::kMinTimestamp;
+  model::TimestampMs latest = model::kMaxTimestamp;
+};
+
+/// Order, duplicates, limits: pure, so that a replay decides the same. An exact repeat of the
+/// newest sample is a Repeat (it counts as written), anything else at its time is DuplicateValue,
+/// anything older OutOfOrder (Prometheus's rules).
+Verdict judge_single_sender(const NewestSample& newest, const RowToJudge& row,
+                            const TimeLimits& limits);
+
+/// The spacing rule for HA pairs that dropped their replica label (phase lock): a row is kept if it
+/// comes at least three quarters of the series' scrape interval after the newest kept one. A stale
+/// marker does not hold the lock. The interval is learned from all rows, kept or not: `pair` is
+/// updated. Until then 15 s are assumed.
+Verdict judge_pair(const NewestSample& newest, PairState& pair, const RowToJudge& row,
+                   const TimeLimits& limits);
+
+/// Prometheus's words for a refusal.
+std::string_view rejection_text(RejectReason reason);
+
+}  // namespace aerie::store

@@ -1,0 +1,219 @@
+#include "store/sealer.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <chrono>
+#include <future>
+#include <map>
+#include <utility>
+
+#include "base/log.h"
+
+namespace aerie::store {
+namespace {
+
+constexpr std::chrono::milliseconds kTick{1000};
+constexpr model::DurationMs kLongestGrace = 5 * 60 * 1000;  // for data that comes late
+constexpr size_t kManyBlocks = 16;  // backfill: old spans no longer wait to fill up
+constexpr model::DurationMs kIdleSeries =
+    60 * 60 * 1000;  // after this without a sample a series leaves the head
+
+/// The series of one block in SealOrder, one metric name at a time, so that the labels of the whole
+/// block are never in memory.
+class BlockReader {
+ public:
+  BlockReader(const HeadBlock& block, const SeriesIndex& index) : block_(block), index_(index) {
+    for (uint32_t slot = 0; slot < index.slot_limit(); ++slot) {
+      const Column* column = block.find(slot);
+      // Another generation: a series that was removed after its samples were sealed, revived by a
+      // replay.
+      if (column == nullptr || !index.alive({slot, column->generation})) continue;
+      by_metric_[index.label(slot, model::kMetricName)].push_back(slot);
+    }
+  }
+  bool empty() const { return by_metric_.empty(); }
+
+  bool next(SealSeries& out) {
+    if (at_ == group_.size() && !next_group()) return false;
+    out.labels = std::move(group_[at_].labels);
+    out.samples.clear();
+    block_.read(*block_.find(group_[at_].slot), {}, out.samples);
+    ++at_;
+    return true;
+  }
+
+ private:
+  struct One {
+    model::Labels labels;
+    uint32_t slot;
+  };
+  bool next_group() {
+    if (by_metric_.empty()) return false;
+    const auto metric = by_metric_.begin();
+    group_.clear();
+    at_ = 0;
+    for (const uint32_t slot : metric->second) group_.push_back({index_.labels(slot), slot});
+    by_metric_.erase(metric);
+    const SealOrder less;
+    std::sort(group_.begin(), group_.end(),
+              [&](const One& a, const One& b) { return less(a.labels, b.labels); });
+    return true;
+  }
+
+  const HeadBlock& block_;
+  const SeriesIndex& index_;
+  std::map<std::string, std::vector<uint32_t>> by_metric_;
+  std::vector<One> group_;
+  size_t at_ = 0;
+};
+
+}  // namespace
+
+Sealer::Sealer(Options options, Head& head, IngestLog& log, Applier& applier,
+               PartitionSet& partitions, MetadataCache& metadata, const Clock& clock,
+               MetricRegistry& metrics)
+    : options_(options),
+      head_(head),
+      log_(log),
+      applier_(applier),
+      partitions_(partitions),
+      metadata_(metadata),
+      clock_(clock),
+      sealed_samples_(metrics.counter("aerie_store_sealed_samples_total",
+                                      "Samples moved from the head into partitions.")),
+      failures_(metrics.counter("aerie_store_seal_failures_total",
+                                "Cycles of sealing and tidying that failed.")),
+      seconds_(metrics.histogram("aerie_store_seal_duration_seconds", "Time to seal one partition.",
+                                 {0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100})) {
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "sealer");
+    loop();
+  });
+}
+
+Status Sealer::flush() {
+  auto promise = std::make_shared<std::promise<Status>>();
+  auto answer = promise->get_future();
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return Error(ErrorCode::Unavailable, "store is stopping");
+    flushes_.push_back([promise](Status status) { promise->set_value(std::move(status)); });
+  }
+  wake_.notify_one();
+  return answer.get();
+}
+
+void Sealer::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Sealer::loop() {
+  while (true) {
+    std::vector<std::function<void(Status)>> flushes;
+    {
+      std::unique_lock lock(mutex_);
+      const auto work = [this] { return stopping_ || !flushes_.empty(); };
+      if (options_.background) {
+        wake_.wait_for(lock, kTick, work);
+      } else {
+        wake_.wait(lock, work);
+      }
+      flushes.swap(flushes_);
+      if (stopping_ && flushes.empty()) return;
+    }
+    Status status = cycle(!flushes.empty());
+    if (!status) {
+      failures_.add();
+      AERIE_LOG(Error, "sealing failed, samples stay in head and log",
+                {"error", status.error().message()});
+    }
+    for (const auto& done : flushes) done(status);
+  }
+}
+
+Status Sealer::cycle(bool everything) {
+  if (auto status = cut(everything); !status) return status;
+  bool sealed = false;
+  // In the order of cutting: a later partition of a span claims to cover the log of the earlier
+  // one.
+  for (; !waiting_.empty(); waiting_.pop_front()) {
+    if (auto status = seal(waiting_.front()); !status) return status;
+    head_.drop(waiting_.front().block);
+    sealed = true;
+  }
+  return tidy(sealed || everything);
+}
+
+Status Sealer::cut(bool everything) {
+  const model::TimestampMs now = clock_.now_ms();
+  const model::DurationMs grace = std::min(kLongestGrace, options_.partition_span / 6);
+  return applier_.run([&, this]() -> Status {
+    const bool many = head_.active_blocks() > kManyBlocks;
+    const auto blocks = head_.detach([&](const HeadBlock& block) {
+      if (everything) return true;
+      const bool over = block.span().last < now - grace;
+      return over && (many || now - block.birth().arrived >= options_.partition_span / 2);
+    });
+    const LogPosition end = log_.committed_end();
+    for (const auto& block : blocks) waiting_.push_back({block, end});
+    if (blocks.empty() && !everything) return {};
+    auto written = applier_.write_checkpoint();
+    // A partition must not claim a part of the log that a power cut could still take away.
+    if (!written && log_.durable_end() < end) return written;
+    if (!written)
+      AERIE_LOG(Warn, "checkpoint failed, the log is not trimmed",
+                {"error", written.error().message()});
+    return {};
+  });
+}
+
+Status Sealer::seal(const Waiting& waiting) {
+  const HeadBlock& block = *waiting.block;
+  BlockReader reader(block, head_.index());
+  if (reader.empty()) return {};
+  const int64_t start = clock_.monotonic_ns();
+  PartitionInfo info;
+  info.start = block.span().first;
+  info.log_first = block.birth().position;
+  info.log_end = waiting.log_end;
+  auto sealed = partitions_.seal(info, [&](SealSeries& out) { return reader.next(out); });
+  if (!sealed)
+    return std::move(sealed).error().with("seal partition " + model::format_rfc3339(info.start));
+  sealed_samples_.add(sealed->sample_count);
+  seconds_.observe(static_cast<double>(clock_.monotonic_ns() - start) / 1e9);
+  AERIE_LOG(Info, "partition sealed", {"start", model::format_rfc3339(info.start)},
+            {"series", sealed->series_count}, {"samples", sealed->sample_count},
+            {"bytes", sealed->bytes}, {"log_end", sealed->log_end});
+  return {};
+}
+
+Status Sealer::tidy(bool sealed) {
+  if (sealed) {
+    if (auto flushed = metadata_.flush(); !flushed) return flushed;
+    LogPosition unsealed = 0;
+    const model::TimestampMs idle_before = clock_.now_ms() - kIdleSeries;
+    auto asked = applier_.run([&, this]() -> Status {
+      unsealed = head_.first_unsealed(log_.committed_end());
+      head_.sweep(idle_before);
+      return {};
+    });
+    if (!asked) return asked;
+    if (auto trimmed = log_.trim(unsealed); !trimmed)
+      return std::move(trimmed).error().with("trim log");
+  }
+  if (options_.retention > 0) {
+    if (auto dropped = partitions_.drop_before(clock_.now_ms() - options_.retention); !dropped)
+      return dropped;
+  }
+  if (auto spare = log_.prepare_spare(); !spare)
+    return std::move(spare).error().with("prepare log segment");
+  return {};
+}
+
+}  // namespace aerie::store

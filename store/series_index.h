@@ -1,0 +1,111 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "model/labels.h"
+#include "model/matcher.h"
+#include "store/head_block.h"
+#include "store/postings.h"
+#include "store/slot_directory.h"
+#include "store/write_batch.h"
+
+namespace aerie::store {
+
+/// What the applier remembers of a series, beside its identity. One cache line.
+struct SeriesState {
+  // Written by the applier only, read by nobody else.
+  model::TimestampMs newest_t = 0;
+  uint64_t newest_bits = 0;
+  Column* column = nullptr;  // in the block called `block`
+  uint32_t block = 0;        // serial; 0: none
+  uint32_t pair = 0;         // index + 1 into the head's pair states; 0: none
+  bool has_sample = false;
+  bool was_histogram = false;
+  bool defined = false;    // its definition is in the log
+  bool idle_seen = false;  // the last sweep found it without any sample
+  // Written under the index's lock.
+  std::atomic<uint32_t> generation{0};  // odd: alive; counts up at creation and removal
+  std::unique_ptr<uint32_t[]> pairs;    // [n, pair ids by label order]
+};
+
+/// Who is in the head: labels <-> slot, and which slots carry a label pair. Label pairs are
+/// interned; a series costs four bytes a label. Thread-safe; a reader-writer lock (rank:
+/// docs/threads.md) is held for look-ups, never across I/O.
+class SeriesIndex {
+ public:
+  struct Match {
+    SeriesHandle handle;
+    model::Labels labels;
+  };
+
+  /// Finds or creates. O(labels).
+  SeriesHandle resolve(const model::Labels& labels);
+  /// For replays: `labels` get exactly this slot. Whoever had the slot or the labels is removed;
+  /// `displaced` says so.
+  SeriesHandle define(uint32_t slot, const model::Labels& labels, bool& displaced);
+  /// Frees slots for reuse; their handles become stale. Applier only.
+  void remove(const std::vector<uint32_t>& slots);
+
+  /// Series that match all matchers, in no order.
+  std::vector<Match> select(const model::Matchers& matchers) const;
+  /// Slots only, without copying labels.
+  std::vector<uint32_t> slots(const model::Matchers& matchers) const;
+  /// Distinct names, or values of one name, of these series (all of them if `matchers` is empty).
+  /// Not sorted.
+  std::vector<std::string> label_names(const model::Matchers& matchers) const;
+  std::vector<std::string> label_values(std::string_view name,
+                                        const model::Matchers& matchers) const;
+  model::Labels labels(uint32_t slot) const;
+  /// The value of one label, empty if absent.
+  std::string label(uint32_t slot, std::string_view name) const;
+
+  /// Null if there never was such a slot.
+  SeriesState* state(uint32_t slot) const { return states_.find(slot); }
+  bool alive(SeriesHandle handle) const;
+  /// Slots handed out so far are below this.
+  uint32_t slot_limit() const { return slot_limit_.load(std::memory_order_acquire); }
+  uint64_t size() const { return size_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Name {
+    std::string name;
+    std::unordered_map<std::string_view, uint32_t> values;  // value -> pair; views into pairs_
+  };
+  struct Pair {
+    uint32_t name = 0;
+    std::string value;
+    Postings slots;
+  };
+
+  const Name* find_name(std::string_view name) const;
+  uint32_t intern(std::string_view name, std::string_view value);
+  SeriesHandle create(uint32_t slot, const model::Labels& labels, uint64_t hash);
+  std::optional<uint32_t> find(const model::Labels& labels, uint64_t hash) const;
+  bool same(uint32_t slot, const model::Labels& labels) const;
+  model::Labels labels_of(uint32_t slot) const;
+  void remove_one(uint32_t slot);
+  Roaring matching(const model::Matchers& matchers) const;
+  Roaring with_value(const model::Matcher& matcher, bool wanted) const;
+
+  mutable std::shared_mutex mutex_;
+  std::unordered_map<std::string_view, uint32_t> name_ids_;  // views into names_
+  std::deque<Name> names_;
+  std::deque<Pair> pairs_;
+  std::vector<uint32_t> free_pairs_;
+  std::unordered_multimap<uint64_t, uint32_t> by_hash_;
+  Roaring all_;
+  std::vector<uint32_t> free_slots_;
+  SlotDirectory<SeriesState> states_;
+  std::atomic<uint32_t> slot_limit_{0};
+  std::atomic<uint64_t> size_{0};
+};
+
+}  // namespace aerie::store
