@@ -180,8 +180,8 @@ class MatchStream final : public SeriesStream {
     const Pairing& pairing = plan_.pairings[index];
     if (pairing.many != Pairing::kFilled) {
       if (auto read = advance_to(pairing.many); !read) return read;
-    } else if (auto read = advance_to(many_->size() - 1); many_->size() > 0 && !read) {
-      return read;
+    } else if (many_->size() > 0) {
+      if (auto read = advance_to(many_->size() - 1); !read) return read;
     }
     row.reset(steps_.count);
     if (pairing.many == Pairing::kFilled) return with_many_filled(pairing, row);
