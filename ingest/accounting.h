@@ -39,7 +39,7 @@ struct ClusterIngest {
 };
 
 /// Counts per cluster, kept as metrics (aerie_ingest_*_total{cluster}) and as a snapshot for
-/// others. Thread-safe, lock rank 35.
+/// others. Thread-safe, lock rank 25.
 class Accounting {
  public:
   Accounting(size_t max_clusters, MetricRegistry& metrics, const Clock& clock);  // both outlive it

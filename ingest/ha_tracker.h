@@ -37,7 +37,7 @@ struct Election {
 /// leads; another takes over when the lead has been silent for longer than it ever is (three times
 /// the longest of its last arrival gaps, within limits), or lags far behind the other. There is no
 /// way back by itself. A new lead's samples begin after the newest of the old one (the cut), so a
-/// series never goes back in time. Thread-safe, lock rank 20. docs/decisions/0060.
+/// series never goes back in time. Thread-safe, lock rank 10. docs/decisions/0060.
 ///
 /// The seam for a gap-free handoff: on `Decision::took_over` the caller replays what it kept of
 /// this replica while it was the standby, through the same cut.

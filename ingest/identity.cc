@@ -70,10 +70,15 @@ std::optional<Refused> check(const std::vector<model::LabelView>& labels,
       return Refused{Refusal::DuplicateLabel,
                      fmt::format("label {:?} twice: {}", std::string(name), describe(labels))};
     }
-    if (name.size() > options.max_label_name_bytes ||
-        value.size() > options.max_label_value_bytes) {
-      return Refused{Refusal::LabelLimit, fmt::format("label {:.64} of {} bytes, limit {}", name,
-                                                      value.size(), options.max_label_value_bytes)};
+    if (name.size() > options.max_label_name_bytes) {
+      return Refused{Refusal::LabelLimit,
+                     fmt::format("label name of {} bytes, limit {}: {:.64}...", name.size(),
+                                 options.max_label_name_bytes, name)};
+    }
+    if (value.size() > options.max_label_value_bytes) {
+      return Refused{Refusal::LabelLimit,
+                     fmt::format("value of label {} of {} bytes, limit {}", name, value.size(),
+                                 options.max_label_value_bytes)};
     }
     named = named || name == model::kMetricName;
   }

@@ -18,7 +18,7 @@ namespace aerie::ingest {
 /// target at a fixed phase of its interval, so the timestamps of one sender are evenly spaced, and
 /// those of two alternate between two gaps that add up to the interval. Watches a few series per
 /// cluster. Two phases exactly half an interval apart look like one sender with half the interval:
-/// only the configuration can tell those. Thread-safe, lock rank 37.
+/// only the configuration can tell those. Thread-safe, lock rank 22.
 class PairDetector {
  public:
   struct Observation {

@@ -18,7 +18,7 @@ struct Sender {
 };
 
 /// Numbers senders, so that a cached series needs four bytes for its own. Never forgets: there are
-/// as many as replicas of clusters. Thread-safe, lock rank 36.
+/// as many as replicas of clusters. Thread-safe, lock rank 21.
 class SenderTable {
  public:
   uint32_t intern(const std::string& cluster, const std::string& group, const std::string& replica);

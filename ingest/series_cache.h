@@ -36,7 +36,7 @@ struct CachedSeries {
 
 /// From label bytes to series without parsing them. One open-addressed table (32 bytes an entry)
 /// behind one reader-writer lock that is taken once per request, not once per series. Thread-safe,
-/// lock rank 30. Entries not used for an hour are dropped when the table would have to grow.
+/// lock rank 20. Entries not used for an hour are dropped when the table would have to grow.
 class SeriesCache {
  public:
   SeriesCache(size_t max_entries, const Clock& clock);  // `clock` outlives the cache
