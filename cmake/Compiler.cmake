@@ -16,7 +16,7 @@ if(AERIE_WERROR)
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 reports these inside libstdc++ and Boost for code that is correct (GCC bugs 105651, 105329, 107852).
-  add_compile_options(-Wno-restrict -Wno-stringop-overflow -Wno-array-bounds -Wno-maybe-uninitialized
+  add_compile_options(-Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds -Wno-maybe-uninitialized
                       -Wno-dangling-pointer -Wno-missing-field-initializers)
   add_compile_options(-fpch-preprocess)  # lets ccache see through precompiled headers
 else()

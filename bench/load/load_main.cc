@@ -1,0 +1,48 @@
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+
+#include "bench/load/node_series.h"
+#include "bench/load/sender.h"
+
+// aerie_load: plays the remote write of node exporters against a receiver on this machine, prints
+// what happened as one JSON line.
+int main(int argc, char** argv) {
+  aerie::bench::LoadOptions options;
+  CLI::App app(
+      "Sends the samples of node exporters by Remote-Write 1.0 to a receiver on this machine.");
+  app.add_option("url", options.url, "for example http://127.0.0.1:9707/api/v1/write")->required();
+  app.add_option("--targets", options.targets, "node exporters of 507 series each")
+      ->check(CLI::Range(1, 10'000));
+  app.add_option("--scrapes", options.scrapes, "of every target")->check(CLI::Range(1, 100'000));
+  app.add_option("--interval-ms", options.interval_ms, "between scrapes")
+      ->check(CLI::Range(100, 3'600'000));
+  app.add_option("--start-ms", options.first_scrape_ms,
+                 "time of the first scrape; default: so that the last is now");
+  app.add_option("--connections", options.connections)->check(CLI::Range(1, 64));
+  app.add_option("--samples-per-request", options.samples_per_request)
+      ->check(CLI::Range(1, 100'000));
+  app.add_option("--seed", options.seed, "of the values");
+  app.add_option("--bearer-token", options.bearer_token);
+  CLI11_PARSE(app, argc, argv);
+  if (options.first_scrape_ms == 0) {
+    const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::system_clock::now().time_since_epoch());
+    options.first_scrape_ms = now.count() - options.scrapes * options.interval_ms;
+  }
+  const auto result = aerie::bench::run_load(options);
+  if (!result) {
+    fmt::print(stderr, "aerie_load: {}\n", result.error().message());
+    return 1;
+  }
+  fmt::print(
+      "{{\"series\": {}, \"samples\": {}, \"requests\": {}, \"retries\": {}, \"encoded_bytes\": "
+      "{}, \"decoded_bytes\": {}, "
+      "\"seconds\": {:.3f}, \"slowest_request_seconds\": {:.3f}, \"start_ms\": {}}}\n",
+      options.targets * aerie::bench::kSeriesPerTarget, result->samples, result->requests,
+      result->retries, result->encoded_bytes, result->decoded_bytes, result->seconds,
+      result->slowest_request_seconds, options.first_scrape_ms);
+  return 0;
+}
