@@ -51,7 +51,7 @@ LabelProjection::LabelProjection(Keep keep, std::span<const std::string> names,
 bool LabelProjection::selected(std::string_view name) const {
   const bool named = std::binary_search(names_.begin(), names_.end(), name, std::less<>());
   if (keep_ == Keep::Only) return named;
-  return !named && name != model::kMetricName;
+  return !named && (keep_ == Keep::AllButNamed || name != model::kMetricName);
 }
 
 void LabelProjection::project(const SeriesInfo& info) {

@@ -25,8 +25,9 @@ model::Labels visible_labels(const SeriesInfo& info, bool delayed_name_removal);
 /// thread.
 class LabelProjection {
  public:
-  enum class Keep : uint8_t { Only, AllBut };
-  /// `AllBut` also leaves out `__name__`, as `without` and `ignoring` do.
+  enum class Keep : uint8_t { Only, AllBut, AllButNamed };
+  /// `AllBut` also leaves out `__name__`, as `without` and `ignoring` do; `AllButNamed` only what
+  /// is named.
   LabelProjection(Keep keep, std::span<const std::string> names, bool delayed_name_removal);
 
   static constexpr uint32_t kUnknown = UINT32_MAX;
