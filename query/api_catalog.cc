@@ -1,0 +1,158 @@
+// What exists: series, labels, their values, metadata.
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "http/json_writer.h"
+#include "query/api.h"
+#include "query/api_answer.h"
+#include "query/result_json.h"
+
+namespace aerie::query {
+namespace {
+
+Error invalid(std::string text) { return {ErrorCode::InvalidArgument, std::move(text)}; }
+
+http::Response string_list(std::vector<std::string> strings, size_t limit) {
+  ApiAnswer answer;
+  if (limit > 0 && strings.size() > limit) {
+    strings.resize(limit);
+    answer.warn(std::string(kTruncated));
+  }
+  answer.data() += '[';
+  for (size_t i = 0; i < strings.size(); ++i) {
+    if (i > 0) answer.data() += ',';
+    http::append_json_string(answer.data(), strings[i]);
+  }
+  answer.data() += ']';
+  return std::move(answer).finish();
+}
+
+/// The sorted union of what `look_up` finds for each selector, or for none.
+template <class LookUp>
+Result<std::vector<std::string>> union_of(const std::vector<model::Matchers>& selectors,
+                                          const LookUp& look_up) {
+  if (selectors.empty()) return look_up(model::Matchers{});
+  if (selectors.size() == 1) return look_up(selectors[0]);
+  std::set<std::string> all;
+  for (const auto& matchers : selectors) {
+    auto found = look_up(matchers);
+    if (!found) return std::move(found).error();
+    for (auto& text : *found) all.insert(std::move(text));
+  }
+  return std::vector<std::string>(all.begin(), all.end());
+}
+
+/// A number that may be negative: then there is no limit.
+Result<int64_t> count_parameter(const http::Parameters& params, std::string_view name) {
+  const std::string_view text = params.get(name);
+  if (text.empty()) return int64_t{-1};
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size()) return value;
+  return invalid(std::string(name) + " must be a number");
+}
+
+}  // namespace
+
+http::Response QueryApi::series(const http::Request& request) const {
+  if (!request.params.has("match[]")) return error_answer(invalid("no match[] parameter provided"));
+  const auto limit = limit_parameter(request.params);
+  if (!limit) return bad_parameter("limit", limit.error());
+  const auto times = range_parameters(request.params);
+  if (times.refusal) return *times.refusal;
+  const auto selectors = match_parameters(request.params);
+  if (!selectors) return bad_parameter("match[]", selectors.error());
+  std::set<model::Labels> found;
+  for (const auto& matchers : *selectors) {
+    const auto selection = store_.select(matchers, times.range);
+    if (!selection) return error_answer(selection.error());
+    // Both are sorted, so what lies beyond the limit of one selector lies beyond that of all.
+    const size_t count = (*selection)->size();
+    const size_t wanted = *limit > 0 ? std::min(count, *limit + 1) : count;
+    for (size_t i = 0; i < wanted; ++i) found.insert((*selection)->labels(i));
+  }
+  ApiAnswer answer;
+  answer.data() += '[';
+  size_t shown = 0;
+  for (const auto& labels : found) {
+    if (*limit > 0 && shown == *limit) {
+      answer.warn(std::string(kTruncated));
+      break;
+    }
+    if (shown++ > 0) answer.data() += ',';
+    append_labels(answer.data(), labels);
+  }
+  answer.data() += ']';
+  return std::move(answer).finish();
+}
+
+http::Response QueryApi::label_names(const http::Request& request) const {
+  const auto limit = limit_parameter(request.params);
+  if (!limit) return bad_parameter("limit", limit.error());
+  const auto times = range_parameters(request.params);
+  if (times.refusal) return *times.refusal;
+  const auto selectors = match_parameters(request.params);
+  if (!selectors) return error_answer(selectors.error());
+  auto names = union_of(*selectors, [&](const model::Matchers& matchers) {
+    return store_.label_names(matchers, times.range);
+  });
+  if (!names) return error_answer(names.error());
+  return string_list(std::move(names).value(), *limit);
+}
+
+http::Response QueryApi::label_values(const http::Request& request) const {
+  const auto param = request.path_params.find("name");
+  const std::string name =
+      unescape_name(param == request.path_params.end() ? std::string() : param->second);
+  if (name.empty() || !model::is_valid_utf8(name))
+    return error_answer(invalid("invalid label name: " + model::go_quote(name)));
+  const auto limit = limit_parameter(request.params);
+  if (!limit) return bad_parameter("limit", limit.error());
+  const auto times = range_parameters(request.params);
+  if (times.refusal) return *times.refusal;
+  const auto selectors = match_parameters(request.params);
+  if (!selectors) return error_answer(selectors.error());
+  auto values = union_of(*selectors, [&](const model::Matchers& matchers) {
+    return store_.label_values(name, matchers, times.range);
+  });
+  if (!values) return error_answer(values.error());
+  return string_list(std::move(values).value(), *limit);
+}
+
+http::Response QueryApi::metadata(const http::Request& request) const {
+  const auto limit = count_parameter(request.params, "limit");
+  if (!limit) return error_answer(limit.error());
+  const auto per_metric = count_parameter(request.params, "limit_per_metric");
+  if (!per_metric) return error_answer(per_metric.error());
+  std::map<std::string, std::vector<model::MetricMetadata>> families;
+  for (auto& row : store_.metadata(request.params.get("metric"))) {
+    auto& entries = families[row.metric_family];
+    const bool full = *per_metric > 0 && entries.size() >= static_cast<size_t>(*per_metric);
+    if (!full && std::find(entries.begin(), entries.end(), row.metadata) == entries.end())
+      entries.push_back(std::move(row.metadata));
+  }
+  ApiAnswer answer;
+  http::JsonWriter json(answer.data());
+  json.begin_object();
+  int64_t shown = 0;
+  for (const auto& [family, entries] : families) {
+    if (*limit >= 0 && shown++ >= *limit) break;
+    json.key(family).begin_array();
+    for (const auto& entry : entries) {
+      json.begin_object()
+          .field("type", model::metric_type_name(entry.type))
+          .field("help", entry.help)
+          .field("unit", entry.unit)
+          .end_object();
+    }
+    json.end_array();
+  }
+  json.end_object();
+  return std::move(answer).finish();
+}
+
+}  // namespace aerie::query

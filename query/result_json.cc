@@ -1,0 +1,255 @@
+#include "query/result_json.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "http/json_writer.h"
+#include "query/literals.h"
+
+namespace aerie::query {
+namespace {
+
+void append_value(std::string& out, double value) {
+  const double size = std::fabs(value);
+  if (size != 0 && (size < 1e-6 || size >= 1e21)) {
+    append_float_exponent(out, value);
+  } else {
+    append_float(out, value);
+  }
+}
+
+void append_quoted_value(std::string& out, double value) {
+  out += '"';
+  append_value(out, value);
+  out += '"';
+}
+
+void append_point(std::string& out, model::TimestampMs t, double value) {
+  out += '[';
+  append_time(out, t);
+  out += ",\"";
+  append_value(out, value);
+  out += "\"]";
+}
+
+/// The upper bound of bucket `index`.
+double upper_bound(const model::NativeHistogram& histogram, int32_t index) {
+  if (histogram.schema == model::kCustomBucketsSchema) {
+    const auto at = static_cast<size_t>(std::max(index, 0));
+    return at < histogram.custom_values.size() ? histogram.custom_values[at]
+                                               : std::numeric_limits<double>::infinity();
+  }
+  if (histogram.schema <= 0) return std::ldexp(1.0, index * (1 << -histogram.schema));
+  return std::exp2(std::ldexp(static_cast<double>(index), -histogram.schema));
+}
+
+double lower_bound(const model::NativeHistogram& histogram, int32_t index) {
+  if (histogram.schema == model::kCustomBucketsSchema && index == 0)
+    return -std::numeric_limits<double>::infinity();
+  return upper_bound(histogram, index - 1);
+}
+
+struct Bucket {
+  int rule = 0;  // 0: upper bound inside, 1: lower, 2: none, 3: both
+  double lower = 0;
+  double upper = 0;
+  double count = 0;
+};
+
+template <class Visit>
+void each_bucket(const std::vector<model::BucketSpan>& spans, const std::vector<double>& counts,
+                 const Visit& visit) {
+  int32_t index = 0;
+  size_t at = 0;
+  for (const auto& span : spans) {
+    index += span.offset;
+    for (uint32_t i = 0; i < span.length && at < counts.size(); ++i) visit(index++, counts[at++]);
+  }
+}
+
+/// All buckets that are not empty, ascending.
+std::vector<Bucket> buckets_of(const model::NativeHistogram& histogram) {
+  std::vector<Bucket> out;
+  each_bucket(
+      histogram.negative_spans, histogram.negative_buckets, [&](int32_t index, double count) {
+        out.push_back({1, -upper_bound(histogram, index), -lower_bound(histogram, index), count});
+      });
+  std::reverse(out.begin(), out.end());
+  if (histogram.zero_count != 0)
+    out.push_back({3, -histogram.zero_threshold, histogram.zero_threshold, histogram.zero_count});
+  each_bucket(
+      histogram.positive_spans, histogram.positive_buckets, [&](int32_t index, double count) {
+        out.push_back({0, lower_bound(histogram, index), upper_bound(histogram, index), count});
+      });
+  out.erase(std::remove_if(out.begin(), out.end(),
+                           [](const Bucket& bucket) { return bucket.count == 0; }),
+            out.end());
+  return out;
+}
+
+void append_histogram(std::string& out, const model::NativeHistogram& histogram) {
+  out += "{\"count\":";
+  append_quoted_value(out, histogram.count);
+  out += ",\"sum\":";
+  append_quoted_value(out, histogram.sum);
+  const auto buckets = buckets_of(histogram);
+  for (size_t i = 0; i < buckets.size(); ++i) {
+    out += i == 0 ? ",\"buckets\":[" : ",";
+    out += '[';
+    out += static_cast<char>('0' + buckets[i].rule);
+    for (const double number : {buckets[i].lower, buckets[i].upper, buckets[i].count}) {
+      out += ',';
+      append_quoted_value(out, number);
+    }
+    out += ']';
+  }
+  if (!buckets.empty()) out += ']';
+  out += '}';
+}
+
+void append_histogram_point(std::string& out, model::TimestampMs t,
+                            const model::NativeHistogram& histogram) {
+  out += '[';
+  append_time(out, t);
+  out += ',';
+  append_histogram(out, histogram);
+  out += ']';
+}
+
+void append(std::string& out, const ScalarValue& scalar) {
+  out += "\"scalar\",\"result\":[";
+  append_time(out, scalar.t);
+  out += ",\"";
+  append_float(out, scalar.value);  // never with an exponent
+  out += "\"]";
+}
+
+void append(std::string& out, const StringValue& text) {
+  out += "\"string\",\"result\":[";
+  append_time(out, text.t);
+  out += ',';
+  http::append_json_string(out, text.value);
+  out += ']';
+}
+
+void append_element(std::string& out, const VectorElement& element) {
+  out += "{\"metric\":";
+  append_labels(out, element.labels);
+  if (element.histogram) {
+    out += ",\"histogram\":";
+    append_histogram_point(out, element.t, *element.histogram);
+  } else {
+    out += ",\"value\":";
+    append_point(out, element.t, element.value);
+  }
+  out += '}';
+}
+
+/// The beginnings `[1435781430,"` of points, made once for all series of a range.
+class PointPrefixes {
+ public:
+  void append(std::string& out, model::TimestampMs t, size_t hint) {
+    if (hint < times_.size() && times_[hint] == t) {
+      out.append(bytes_, ends_[hint], ends_[hint + 1] - ends_[hint]);
+      return;
+    }
+    const size_t start = out.size();
+    out += '[';
+    append_time(out, t);
+    out += ",\"";
+    if (hint != times_.size()) return;  // only the first series to come this far is remembered
+    times_.push_back(t);
+    bytes_.append(out, start, out.size() - start);
+    ends_.push_back(bytes_.size());
+  }
+
+ private:
+  std::vector<model::TimestampMs> times_;
+  std::vector<size_t> ends_{0};
+  std::string bytes_;
+};
+
+void append_series(std::string& out, const MatrixSeries& series, PointPrefixes& prefixes) {
+  out += "{\"metric\":";
+  append_labels(out, series.labels);
+  for (size_t i = 0; i < series.timestamps.size(); ++i) {
+    out += i == 0 ? ",\"values\":[" : ",";
+    prefixes.append(out, series.timestamps[i], i);
+    append_value(out, series.values[i]);
+    out += "\"]";
+  }
+  if (!series.timestamps.empty()) out += ']';
+  for (size_t i = 0; i < series.histograms.size(); ++i) {
+    out += i == 0 ? ",\"histograms\":[" : ",";
+    append_histogram_point(out, series.histograms[i].first, *series.histograms[i].second);
+  }
+  if (!series.histograms.empty()) out += ']';
+  out += '}';
+}
+
+size_t shown(size_t size, size_t limit) { return limit > 0 && size > limit ? limit : size; }
+
+}  // namespace
+
+void append_time(std::string& out, model::TimestampMs t) {
+  uint64_t size = static_cast<uint64_t>(t);
+  if (t < 0) {
+    out += '-';
+    size = 0 - size;
+  }
+  char buffer[24];
+  const auto done = std::to_chars(buffer, buffer + sizeof buffer, size / 1000);
+  out.append(buffer, done.ptr);
+  const uint64_t rest = size % 1000;
+  if (rest == 0) return;
+  out += '.';
+  for (const uint64_t unit : {100, 10, 1}) out += static_cast<char>('0' + rest / unit % 10);
+}
+
+void append_labels(std::string& out, const model::Labels& labels) {
+  out += '{';
+  bool first = true;
+  for (const auto& label : labels) {
+    if (!first) out += ',';
+    first = false;
+    http::append_json_string(out, label.name);
+    out += ':';
+    http::append_json_string(out, label.value);
+  }
+  out += '}';
+}
+
+bool append_result(std::string& out, const Value& value, size_t limit) {
+  out += "{\"resultType\":";
+  bool truncated = false;
+  if (const auto* vector = std::get_if<VectorValue>(&value)) {
+    const size_t count = shown(vector->size(), limit);
+    truncated = count < vector->size();
+    out += "\"vector\",\"result\":[";
+    for (size_t i = 0; i < count; ++i) {
+      if (i > 0) out += ',';
+      append_element(out, (*vector)[i]);
+    }
+    out += ']';
+  } else if (const auto* matrix = std::get_if<MatrixValue>(&value)) {
+    const size_t count = shown(matrix->size(), limit);
+    truncated = count < matrix->size();
+    out += "\"matrix\",\"result\":[";
+    PointPrefixes prefixes;
+    for (size_t i = 0; i < count; ++i) {
+      if (i > 0) out += ',';
+      append_series(out, (*matrix)[i], prefixes);
+    }
+    out += ']';
+  } else if (const auto* scalar = std::get_if<ScalarValue>(&value)) {
+    append(out, *scalar);
+  } else {
+    append(out, std::get<StringValue>(value));
+  }
+  return truncated;
+}
+
+}  // namespace aerie::query

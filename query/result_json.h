@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+
+#include "model/labels.h"
+#include "query/value.h"
+
+namespace aerie::query {
+
+/// Appends `{"resultType":…,"result":…` without the closing brace, numbers as Prometheus writes
+/// them: times in integer seconds or with three digits, values as strings, exponents below 1e-6 and
+/// from 1e21 on (never for scalars). `limit` cuts vectors and matrices (0: no limit). True if it
+/// did.
+bool append_result(std::string& out, const Value& value, size_t limit);
+
+/// `{"a":"b",…}`, sorted by name.
+void append_labels(std::string& out, const model::Labels& labels);
+
+/// `1435781430` or `1435781430.050`.
+void append_time(std::string& out, model::TimestampMs t);
+
+}  // namespace aerie::query
