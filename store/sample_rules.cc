@@ -11,8 +11,8 @@ constexpr uint32_t kLadderMs[] = {1'000,  5'000,  10'000,  15'000, 20'000,
                                   30'000, 60'000, 120'000, 300'000};
 constexpr int64_t kAssumedIntervalMs = 15'000;
 constexpr int64_t kLongestDeltaMs = 600'000;
-// One odd gap must not change what was learned: a new interval has to be seen this often in a row.
-constexpr uint8_t kConfirmations = 2;
+// One gap looks like a pair twice (15 s, 45 s, 15 s); a new interval has to be seen once more.
+constexpr uint8_t kConfirmations = 3;
 
 std::optional<uint32_t> on_ladder(int64_t delta) {
   for (const uint32_t step : kLadderMs) {

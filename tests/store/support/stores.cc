@@ -11,6 +11,8 @@ StoreFixture::StoreFixture() : StoreFixture(posix_) {}
 
 StoreFixture::StoreFixture(FileSystem& files) : files_(files) {
   options.path = folder_.path();
+  // Lock and database are real files even if the log is kept in memory.
+  std::filesystem::create_directories(options.path);
   options.background_seal = false;
   auto opened = try_open();
   REQUIRE(opened.ok());
