@@ -63,7 +63,9 @@ bool accepts_gzip(std::string_view accept_encoding) {
 void compress_body(Response& response, bool client_accepts_gzip) {
   if (response.body.size() <= kMinBytes || response.headers.has("Content-Encoding")) return;
   if (!is_text(response.headers.get("Content-Type"))) return;
-  response.headers.add("Vary", "Accept-Encoding");
+  if (response.headers.get("Vary") != "Accept-Encoding") {
+    response.headers.add("Vary", "Accept-Encoding");
+  }
   if (!client_accepts_gzip) return;
 
   const std::unique_ptr<libdeflate_compressor, CompressorDeleter> compressor(
