@@ -35,6 +35,7 @@ struct ClusterBinding {
       labels;  ///< cluster, environment, zone …; `cluster` defaults to `name`
   OnMismatch on_mismatch = OnMismatch::Enforce;
   std::optional<UnlabelledPairs> unlabelled_pairs;  ///< overrides HaOptions
+  bool operator==(const ClusterBinding&) const = default;
 };
 
 /// Pairs (or more) of identical Prometheus servers per cluster.
@@ -50,6 +51,7 @@ struct HaOptions {
       30 * 60'000;  ///< a replica not seen for that long is forgotten
   size_t max_groups = 10'000;
   size_t max_replicas = 8;  ///< per group
+  bool operator==(const HaOptions&) const = default;
 };
 
 struct IngestOptions {

@@ -1,0 +1,141 @@
+// aeriectl: asks a running aerie and checks files, with promtool's verbs and kubectl's tables.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "server/flags.h"
+
+namespace {
+
+using namespace aerie::cli;
+
+struct Arguments {
+  std::string url = "http://localhost:9707";
+  OutputOptions output;
+  bool no_headers = false;
+  std::vector<std::string> positionals;
+  InstantQuery instant;
+  RangeQuery range;
+  DeploymentFilter deployments;
+  std::vector<std::string> files;
+};
+
+/// promtool puts the server before the expression; both `query instant EXPR` and `query instant URL
+/// EXPR` are understood.
+std::string take_expression(Arguments& arguments) {
+  if (arguments.positionals.size() == 2) arguments.url = arguments.positionals.front();
+  return arguments.positionals.back();
+}
+
+void add_output(CLI::App* command, Arguments& arguments) {
+  command->add_option("-o,--output", arguments.output.format, "table, wide, json, yaml or name.")
+      ->check(CLI::IsMember({"table", "wide", "json", "yaml", "name", "promql"}))
+      ->capture_default_str();
+  command->add_flag("--no-headers", arguments.no_headers, "Leave the header line out.");
+}
+
+void add_query(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& action) {
+  CLI::App* query = app.add_subcommand("query", "Evaluate PromQL on the server.");
+  query->require_subcommand(1);
+  CLI::App* instant =
+      query->add_subcommand("instant", "At one time: aeriectl query instant 'up == 0'");
+  instant->add_option("expression", arguments.positionals, "[URL] EXPRESSION")
+      ->required()
+      ->expected(1, 2);
+  instant->add_option("--time", arguments.instant.time,
+                      "Evaluation time, float seconds or RFC 3339. Default: now.");
+  add_output(instant, arguments);
+  instant->callback([&] {
+    arguments.instant.expression = take_expression(arguments);
+    action = [&](Api& api) { return run_instant_query(api, arguments.instant, arguments.output); };
+  });
+  CLI::App* range = query->add_subcommand(
+      "range", "Over time: aeriectl query range --step=1m 'rate(x_total[5m])'");
+  range->add_option("expression", arguments.positionals, "[URL] EXPRESSION")
+      ->required()
+      ->expected(1, 2);
+  range->add_option("--start", arguments.range.start, "Default: an hour before the end.");
+  range->add_option("--end", arguments.range.end, "Default: now.");
+  range->add_option("--step", arguments.range.step,
+                    "Default: a 250th of the range, at least 15 s.");
+  add_output(range, arguments);
+  range->callback([&] {
+    arguments.range.expression = take_expression(arguments);
+    action = [&](Api& api) { return run_range_query(api, arguments.range, arguments.output); };
+  });
+}
+
+void add_get(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& action) {
+  CLI::App* get = app.add_subcommand("get", "List what the fleet looks like.");
+  get->require_subcommand(1);
+  CLI::App* clusters =
+      get->add_subcommand("clusters", "Clusters with freshness and deployments by phase.");
+  clusters->alias("cluster");
+  add_output(clusters, arguments);
+  clusters->callback(
+      [&] { action = [&](Api& api) { return run_get_clusters(api, arguments.output); }; });
+  CLI::App* deployments = get->add_subcommand(
+      "deployments",
+      "Whether Deployments became Pods, worst first: aeriectl get deployments --unhealthy");
+  deployments->alias("deployment")->alias("deploy");
+  deployments->add_option("name", arguments.deployments.name, "Only Deployments of this name.");
+  deployments->add_option("--cluster", arguments.deployments.cluster, "Only this cluster.");
+  deployments->add_option("-n,--namespace", arguments.deployments.deployment_namespace,
+                          "Only this namespace.");
+  deployments->add_option("--phase", arguments.deployments.phase,
+                          "Only this phase, for example Stalled.");
+  deployments->add_flag("--unhealthy", arguments.deployments.unhealthy,
+                        "Leave Complete and Idle out.");
+  add_output(deployments, arguments);
+  deployments->callback([&] {
+    action = [&](Api& api) {
+      return run_get_deployments(api, arguments.deployments, arguments.output);
+    };
+  });
+}
+
+void add_check(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& action) {
+  CLI::App* check = app.add_subcommand(
+      "check", "Check files before the server reads them. Exit code 3: a file is wrong.");
+  check->require_subcommand(1);
+  CLI::App* config = check->add_subcommand("config", "Configuration files of aerie.");
+  config->add_option("files", arguments.files)->required();
+  config->callback([&] { action = [&](Api&) { return run_check_config(arguments.files); }; });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments arguments;
+  std::function<int(Api&)> action;
+  CLI::App app(
+      "aeriectl asks a running aerie.\n\nExamples:\n"
+      "  aeriectl get clusters\n"
+      "  aeriectl get deployments --unhealthy -o wide\n"
+      "  aeriectl query instant 'sum by (cluster) (rate(node_cpu_seconds_total[5m]))'\n"
+      "  aeriectl check rules rules.yml\n",
+      "aeriectl");
+  app.set_version_flag("--version",
+                       "aeriectl, version " + std::string(aerie::server::version_number()));
+  app.add_option("--url", arguments.url, "Where aerie is.")
+      ->envname("AERIE_URL")
+      ->capture_default_str();
+  app.require_subcommand(1);
+  add_query(app, arguments, action);
+  add_get(app, arguments, action);
+  add_check(app, arguments, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& wanted) {  // --help, --version
+    return app.exit(wanted);
+  } catch (const CLI::ParseError& error) {
+    app.exit(error);
+    return 2;
+  }
+  arguments.output.headers = !arguments.no_headers;
+  Api api(arguments.url);
+  return action(api);
+}

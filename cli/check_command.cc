@@ -1,0 +1,33 @@
+#include <cstdio>
+
+#include "cli/commands.h"
+#include "server/config.h"
+
+namespace aerie::cli {
+namespace {
+
+constexpr int kFileIsWrong = 3;
+
+int complain(const Error& error) {
+  std::fprintf(stderr, "  FAILED: %s\n", error.message().c_str());
+  return kFileIsWrong;
+}
+
+}  // namespace
+
+int run_check_config(const std::vector<std::string>& files) {
+  int exit_code = 0;
+  for (const std::string& file : files) {
+    std::printf("Checking %s\n", file.c_str());
+    const auto config = server::load_config(file);
+    if (!config) {
+      exit_code = complain(config.error());
+      continue;
+    }
+    std::printf("  SUCCESS: %zu clusters, %zu rule file patterns, %zu Alertmanagers\n",
+                config->clusters.size(), config->rule_files.size(), config->alertmanagers.size());
+  }
+  return exit_code;
+}
+
+}  // namespace aerie::cli

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/api.h"
+
+namespace aerie::cli {
+
+/// How listings are printed: `-o table|wide|json|yaml|name`, `--no-headers`.
+struct OutputOptions {
+  std::string format = "table";
+  bool headers = true;
+};
+
+// Each command prints to standard output, errors to standard error, and returns the exit code:
+// 0 fine, 1 failed, 3 the checked file is wrong (as promtool has it).
+
+struct InstantQuery {
+  std::string expression;
+  std::string time;  ///< float seconds or RFC 3339; empty: now
+};
+int run_instant_query(Api& api, const InstantQuery& query, const OutputOptions& output);
+
+struct RangeQuery {
+  std::string expression;
+  std::string start;  ///< empty: an hour before end
+  std::string end;    ///< empty: now
+  std::string step;   ///< a duration or seconds; empty: a 250th of the range, at least 15 s
+};
+int run_range_query(Api& api, const RangeQuery& query, const OutputOptions& output);
+
+int run_get_clusters(Api& api, const OutputOptions& output);
+
+struct DeploymentFilter {
+  std::string cluster;
+  std::string deployment_namespace;
+  std::string phase;
+  std::string name;
+  bool unhealthy = false;  ///< neither Complete nor Idle
+};
+int run_get_deployments(Api& api, const DeploymentFilter& filter, const OutputOptions& output);
+
+int run_check_config(const std::vector<std::string>& files);
+int run_check_rules(const std::vector<std::string>& files);
+
+}  // namespace aerie::cli

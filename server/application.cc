@@ -1,0 +1,293 @@
+#include "server/application.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <mutex>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/guarded.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/work_pool.h"
+#include "clusters/api.h"
+#include "clusters/cluster_view.h"
+#include "http/server.h"
+#include "ingest/remote_write_api.h"
+#include "query/engine.h"
+#include "server/status_api.h"
+#include "store/file_system.h"
+#include "store/store.h"
+
+namespace aerie::server {
+namespace {
+
+// Stopping must fit into 5 s: half of it for requests that are still being answered.
+constexpr std::chrono::milliseconds kDrainGrace{2500};
+
+store::SyncMode sync_mode(std::string_view name) {
+  if (name == "off") return store::SyncMode::Off;
+  return name == "interval" ? store::SyncMode::Interval : store::SyncMode::Always;
+}
+
+query::LanguageFeatures language_features(const std::vector<std::string>& names) {
+  query::LanguageFeatures features;
+  for (const std::string& name : names) {
+    if (name == "promql-experimental-functions") {
+      features.experimental_functions = true;
+    } else if (name == "promql-extended-range-selectors") {
+      features.extended_range_selectors = true;
+    } else if (name == "promql-binop-fill-modifiers") {
+      features.binop_fill_modifiers = true;
+    } else if (name == "promql-delayed-name-removal") {
+      features.delayed_name_removal = true;
+    } else if (name == "type-and-unit-labels") {
+      features.type_and_unit_labels = true;
+    } else if (name == "use-start-timestamps") {
+      features.use_start_timestamps = true;
+    } else if (name != "promql-duration-expr" && name != "native-histograms" &&
+               name != "exemplar-storage") {
+      AERIE_LOG(Warn, "Unknown option for --enable-feature", {"option", name});
+    }
+  }
+  return features;
+}
+
+query::EngineOptions engine_options(const Flags& flags) {
+  query::EngineOptions options;
+  options.lookback = flags.lookback;
+  options.max_samples = flags.query_max_samples;
+  options.timeout = std::chrono::milliseconds(flags.query_timeout);
+  options.features = language_features(flags.features);
+  return options;
+}
+
+ingest::IngestOptions ingest_options(const Config& config) {
+  ingest::IngestOptions options;
+  options.clusters = config.clusters;
+  options.ha = config.ha;
+  return options;
+}
+
+/// The parts that are made anew when the configuration they were built from changes, and the routes
+/// that lead to them. A request that was matched before a reload may still reach the old ones, so
+/// they are stopped but kept.
+struct Generation {
+  std::shared_ptr<const Config> config;
+  std::unique_ptr<ingest::RemoteWriteApi> remote_write;
+  std::unique_ptr<clusters::ClusterView> clusters;
+  http::Router routes;
+
+  void stop() {
+    if (remote_write) remote_write->stop();
+    if (clusters) clusters->stop();
+  }
+};
+
+bool needs_new_generation(const Config& a, const Config& b) {
+  return a.clusters != b.clusters || a.ha != b.ha || a.desired_state_file != b.desired_state_file;
+}
+
+/// The parts in the order in which they are made; members are destroyed in reverse.
+class RunningApplication final : public Application {
+ public:
+  RunningApplication(const Flags& flags, Config config)
+      : flags_(flags),
+        config_(std::make_shared<const Config>(std::move(config))),
+        status_(flags, status_actions(), metrics_, clock_),
+        reload_successful_(metrics_.gauge("aerie_config_last_reload_successful",
+                                          "Whether the last configuration reload was successful.")),
+        query_pool_(
+            {.name = "query", .threads = flags.query_concurrency, .queue_limit = 1024, .nice = 5}) {
+  }
+  ~RunningApplication() override { stop().ignore("the destructor has nobody to tell"); }
+
+  Status open();
+  Status reload() override;
+  Status stop() override;
+
+ private:
+  StatusApi::Actions status_actions();
+  Status open_port();
+  Status open_store();
+  Status open_subjects();
+  /// Makes a generation that serves nothing yet. Errors: what in the configuration could not be
+  /// used.
+  Result<std::unique_ptr<Generation>> make_generation(std::shared_ptr<const Config> config);
+  /// Serves it and stops the one before.
+  void serve(std::unique_ptr<Generation> generation);
+  void publish_build_info();
+
+  const Flags& flags_;
+  SystemClock clock_;
+  MetricRegistry metrics_;
+  store::PosixFileSystem files_;
+  Guarded<std::shared_ptr<const Config>> config_;
+  std::mutex lifecycle_;  // reload() and stop(), one at a time
+  bool stopped_ = false;  // guarded by lifecycle_, like generations_
+  StatusApi status_;
+  Gauge& reload_successful_;
+
+  WorkPool api_pool_{{.name = "api", .threads = 2}};
+  WorkPool ingest_pool_{{.name = "ingest", .threads = 2, .queue_limit = 4096}};
+  WorkPool query_pool_;
+  WorkPool background_pool_{{.name = "background", .threads = 1, .nice = 10}};
+
+  http::Router starting_routes_;
+  std::unique_ptr<http::Server> server_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<query::Engine> engine_;
+  std::vector<std::unique_ptr<Generation>> generations_;  // the last one serves
+};
+
+StatusApi::Actions RunningApplication::status_actions() {
+  return {.reload = [this] { return reload(); },
+          // The same way an operator stops it, so that there is one way.
+          .quit = [] { kill(getpid(), SIGTERM); },
+          .flush = [this] { return store_->flush(); },
+          .config_text = [this] { return config_.copy()->text; }};
+}
+
+void RunningApplication::publish_build_info() {
+  metrics_
+      .gauge("aerie_build_info", "Constant 1, labelled with the version.",
+             {{"version", std::string(version_number())}, {"revision", std::string(revision())}})
+      .set(1);
+  reload_successful_.set(1);
+}
+
+Status RunningApplication::open() {
+  publish_build_info();
+  if (Status opened = open_port(); !opened) return opened;
+  if (Status opened = open_store(); !opened) return opened;
+  if (Status opened = open_subjects(); !opened) return opened;
+  status_.ready();
+  AERIE_LOG(Info, "Server is ready to receive web requests.", {"address", flags_.listen_address},
+            {"port", server_->port()}, {"series", store_->active_series()});
+  return {};
+}
+
+Status RunningApplication::open_port() {
+  http::Server::Options options;
+  options.listen_address = flags_.listen_address;
+  options.max_connections = flags_.max_connections;
+  options.read_timeout = std::chrono::milliseconds(flags_.read_timeout);
+  options.cors_origin = flags_.cors_origin;
+  options.route_prefix = flags_.route_prefix;
+  status_.register_starting_routes(starting_routes_, api_pool_);
+  auto server = http::Server::start(std::move(options), starting_routes_, metrics_);
+  if (!server) return std::move(server).error();
+  server_ = std::move(*server);
+  AERIE_LOG(Info, "Listening", {"address", flags_.listen_address}, {"port", server_->port()});
+  return {};
+}
+
+Status RunningApplication::open_store() {
+  status_.waiting_for("replaying the log of " + flags_.storage_path);
+  store::StoreOptions options;
+  options.path = flags_.storage_path;
+  options.retention = flags_.retention;
+  options.sync = sync_mode(flags_.log_sync);
+  auto store = store::Store::open(std::move(options), clock_, files_, metrics_);
+  if (!store) return std::move(store).error().with("open --storage.path " + flags_.storage_path);
+  store_ = std::move(*store);
+  AERIE_LOG(Info, "Store is open", {"path", flags_.storage_path},
+            {"series", store_->active_series()},
+            {"retention", model::format_duration(flags_.retention)});
+  return {};
+}
+
+Status RunningApplication::open_subjects() {
+  status_.waiting_for("starting rules and verdicts");
+  engine_ = std::make_unique<query::Engine>(engine_options(flags_), *store_, clock_);
+  auto generation = make_generation(config_.copy());
+  if (!generation) return std::move(generation).error();
+  serve(std::move(*generation));
+  return {};
+}
+
+Result<std::unique_ptr<Generation>> RunningApplication::make_generation(
+    std::shared_ptr<const Config> config) {
+  auto generation = std::make_unique<Generation>();
+  generation->config = config;
+  auto remote_write = ingest::RemoteWriteApi::create(
+      ingest_options(*config),
+      {.store = *store_, .pool = ingest_pool_, .clock = clock_, .metrics = metrics_});
+  if (!remote_write) return std::move(remote_write).error();
+  generation->remote_write = std::move(*remote_write);
+
+  auto table = store_->table("clusters");
+  if (!table) return std::move(table).error();
+  clusters::ClusterViewPorts ports{
+      .source = *store_,
+      .arrivals = [this] { return store_->arrivals().all(); },
+      .write_own = [this](const auto& samples) { return store_->write_own(samples); },
+      .table = std::move(*table),
+      .pool = background_pool_,
+      .clock = clock_,
+      .metrics = metrics_};
+  clusters::ClusterViewOptions options;
+  options.desired_file = config->desired_state_file;
+  auto view = clusters::ClusterView::open(std::move(options), std::move(ports));
+  if (!view) return std::move(view).error();
+  generation->clusters = std::move(*view);
+
+  http::Router& routes = generation->routes;
+  status_.register_routes(routes, api_pool_);
+  generation->remote_write->register_routes(routes);
+  clusters::register_routes(routes, api_pool_, *generation->clusters);
+  return Result<std::unique_ptr<Generation>>(std::move(generation));
+}
+
+void RunningApplication::serve(std::unique_ptr<Generation> generation) {
+  server_->use(generation->routes);
+  if (!generations_.empty()) generations_.back()->stop();
+  generation->clusters->start();
+  generations_.push_back(std::move(generation));
+}
+
+Status RunningApplication::reload() {
+  const std::lock_guard lock(lifecycle_);
+  if (stopped_) return Error(ErrorCode::Unavailable, "aerie is stopping");
+  if (flags_.config_file.empty()) return {};
+  reload_successful_.set(0);
+  auto loaded = load_config(flags_.config_file);
+  if (!loaded) return std::move(loaded).error();
+  const auto config = std::make_shared<const Config>(std::move(*loaded));
+  if (needs_new_generation(*config, *generations_.back()->config)) {
+    auto generation = make_generation(config);
+    if (!generation) return std::move(generation).error();
+    serve(std::move(*generation));
+  }
+  config_.with([&](auto& current) { current = config; });
+  reload_successful_.set(1);
+  AERIE_LOG(Info, "Completed loading of configuration file", {"file", flags_.config_file});
+  return {};
+}
+
+Status RunningApplication::stop() {
+  const std::lock_guard lock(lifecycle_);
+  if (stopped_) return {};
+  stopped_ = true;
+  status_.stopping();
+  if (server_) server_->stop(kDrainGrace);
+  if (!generations_.empty()) generations_.back()->stop();
+  for (WorkPool* pool : {&background_pool_, &query_pool_, &ingest_pool_, &api_pool_}) pool->stop();
+  if (!store_) return {};
+  Status closed = store_->close();
+  if (closed) AERIE_LOG(Info, "Store is closed; everything acknowledged is on disk");
+  return closed;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Application>> Application::start(const Flags& flags, Config config) {
+  auto application = std::make_unique<RunningApplication>(flags, std::move(config));
+  if (Status opened = application->open(); !opened) return std::move(opened).error();
+  return Result<std::unique_ptr<Application>>(std::move(application));
+}
+
+}  // namespace aerie::server

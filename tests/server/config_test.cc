@@ -1,0 +1,86 @@
+#include "server/config.h"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+
+namespace aerie::server {
+namespace {
+
+const std::string kHash(64, 'a');
+
+std::string error_of(const std::string& text) {
+  const auto config = parse_config(text, "aerie.yml");
+  REQUIRE_FALSE(config);
+  CHECK(config.error().code() == ErrorCode::InvalidArgument);
+  return config.error().message();
+}
+
+TEST_CASE("an empty file is the defaults") {
+  const Config config = parse_config("", "aerie.yml").value();
+  CHECK(config.evaluation_interval == 15'000);
+  CHECK(config.clusters.empty());
+}
+
+TEST_CASE("every key is read") {
+  setenv("AERIE_TEST_SITE", "north", 1);
+  const Config config = parse_config(R"(
+global:
+  evaluation_interval: 30s
+  external_labels: {site: "${AERIE_TEST_SITE}", plain: a$$b}
+rule_files: [rules/*.yml, /etc/aerie/more.yml]
+alerting:
+  alertmanagers:
+    - static_configs: [{targets: ["a:9093", "b:9093"]}]
+      path_prefix: /am/
+      timeout: 5s
+clusters:
+  - name: gondor
+    tokens: ["sha256:)" + kHash + R"("]
+    environment: prod
+    zone: eu
+    labels: {team: x}
+    on_mismatch: verify
+    unlabelled_pairs: always
+ha: {replica_labels: [replica], group_label: prom, unlabelled_pairs: "off", min_silence: 20s, max_silence: 10m}
+desired_state: {file: desired.yml}
+)",
+                                     "conf/aerie.yml")
+                            .value();
+  CHECK(config.evaluation_interval == 30'000);
+  CHECK(config.external_labels ==
+        std::vector<std::pair<std::string, std::string>>{{"site", "north"}, {"plain", "a$b"}});
+  CHECK(config.rule_files == std::vector<std::string>{"conf/rules/*.yml", "/etc/aerie/more.yml"});
+  REQUIRE(config.alertmanagers.size() == 2);
+  CHECK(config.alertmanagers[1].url == "http://b:9093/am");
+  CHECK(config.alertmanagers[1].timeout == 5'000);
+  REQUIRE(config.clusters.size() == 1);
+  CHECK(config.clusters[0].labels.size() == 4);
+  CHECK(config.clusters[0].on_mismatch == ingest::OnMismatch::Verify);
+  CHECK(config.clusters[0].token_sha256 == std::vector<std::string>{kHash});
+  CHECK(config.ha.replica_labels == std::vector<std::string>{"replica"});
+  CHECK(config.ha.min_silence == 20'000);
+  CHECK(config.desired_state_file == "conf/desired.yml");
+}
+
+TEST_CASE("errors name file, line and column and what was expected") {
+  CHECK(error_of("globl: {}").find("aerie.yml:1:1") != std::string::npos);
+  CHECK(error_of("globl: {}").find("global") != std::string::npos);
+  CHECK(error_of("global:\n  evaluation_interval: 5 minutes").find("aerie.yml:2:") !=
+        std::string::npos);
+  CHECK(error_of("rule_files: []\nrule_files: []").find("aerie.yml:2:1") != std::string::npos);
+  CHECK(error_of("clusters: [{name: a}]").find("tokens") != std::string::npos);
+  CHECK(error_of("clusters: [{name: a, tokens: [secret]}]").find("sha256") != std::string::npos);
+  const std::string twice = "clusters:\n- {name: a, tokens: [\"" + kHash +
+                            "\"]}\n- {name: b, tokens: [\"" + kHash + "\"]}";
+  CHECK(error_of(twice).find("used twice") != std::string::npos);
+}
+
+TEST_CASE("a file that is not there says how to go on") {
+  const auto config = load_config("/does/not/exist.yml");
+  REQUIRE_FALSE(config);
+  CHECK(config.error().code() == ErrorCode::NotFound);
+  CHECK(config.error().message().find("--config.file") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace aerie::server
