@@ -15,6 +15,7 @@
 #include "base/work_pool.h"
 #include "clusters/api.h"
 #include "clusters/cluster_view.h"
+#include "dashboards/web.h"
 #include "http/server.h"
 #include "ingest/remote_write_api.h"
 #include "query/engine.h"
@@ -239,6 +240,7 @@ Result<std::unique_ptr<Generation>> RunningApplication::make_generation(
   status_.register_routes(routes, api_pool_);
   generation->remote_write->register_routes(routes);
   clusters::register_routes(routes, api_pool_, *generation->clusters);
+  dashboards::register_web(routes, api_pool_);
   return Result<std::unique_ptr<Generation>>(std::move(generation));
 }
 

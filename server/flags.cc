@@ -66,9 +66,6 @@ void declare_web_flags(CLI::App& app, Flags& flags) {
   app.add_option("--web.cors.origin", flags.cors_origin,
                  "Regular expression for allowed CORS origins.")
       ->capture_default_str();
-  app.add_option("--web.assets-dir", flags.assets_dir,
-                 "Serve the web page from this folder (for developing it).")
-      ->type_name("FOLDER");
   app.add_option("--web.max-connections", flags.max_connections,
                  "Connections open at the same time.")
       ->check(CLI::Range(size_t{1}, size_t{1'000'000}))

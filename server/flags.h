@@ -23,7 +23,6 @@ struct Flags {
   std::string external_url;  ///< empty: http://<host name>:<port>
   std::string route_prefix;
   std::string cors_origin = ".*";
-  std::string assets_dir;  ///< serves the web page from a folder instead of the embedded one
   size_t max_connections = 512;
   model::DurationMs read_timeout = 5LL * 60 * 1000;
   bool enable_lifecycle = false;
