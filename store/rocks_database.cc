@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -205,14 +206,14 @@ class Database final : public RocksDatabase {
     return std::optional<std::string>(std::move(value));
   }
 
-  Result<std::optional<std::pair<std::string, std::string>>> seek(
-      Family family, std::string_view key) const override {
-    const std::unique_ptr<rocksdb::Iterator> at(
-        database_->NewIterator(rocksdb::ReadOptions(), handle(family)));
-    at->Seek(slice(key));
-    if (!at->status().ok()) return to_error(at->status());
-    if (!at->Valid()) return std::optional<std::pair<std::string, std::string>>();
-    return std::optional(std::pair(at->key().ToString(), at->value().ToString()));
+  std::vector<std::string> first_keys(Family family) const override {
+    rocksdb::ColumnFamilyMetaData metadata;
+    database_->GetColumnFamilyMetaData(handle(family), &metadata);
+    std::vector<std::string> keys;
+    for (const rocksdb::LevelMetaData& level : metadata.levels)
+      for (const rocksdb::SstFileMetaData& file : level.files) keys.push_back(file.smallestkey);
+    std::sort(keys.begin(), keys.end());
+    return keys;
   }
 
   Result<std::vector<std::pair<std::string, std::string>>> scan(

@@ -27,20 +27,15 @@ Status remove_partition(RocksDatabase& database, const std::string& prefix) {
   return database.delete_files(Family::Data, prefix, end);
 }
 
-/// The prefixes that occur in a family.
-Result<std::vector<std::string>> list_prefixes(const RocksDatabase& database, Family family) {
-  std::vector<std::string> prefixes;
-  std::string at;
-  while (true) {
-    auto row = database.seek(family, at);
-    if (!row) return std::move(row).error();
-    if (!row->has_value()) return prefixes;
-    const std::string& key = (*row)->first;
-    if (Result<PartitionName> name = parse_prefix(key); !name) return std::move(name).error();
-    prefixes.push_back(key.substr(0, kPartitionPrefixBytes));
-    at = prefix_end(prefixes.back());
-    if (at.empty()) return prefixes;
+/// The partitions that have files in a family.
+Result<std::set<PartitionName>> list_partitions(const RocksDatabase& database, Family family) {
+  std::set<PartitionName> names;
+  for (const std::string& key : database.first_keys(family)) {
+    Result<PartitionName> name = parse_prefix(key);
+    if (!name) return std::move(name).error();
+    names.insert(*name);
   }
+  return names;
 }
 
 class RocksKeyedTable final : public KeyedTable {
@@ -126,53 +121,57 @@ class RocksPartitionSet final : public PartitionSet {
     return catalog_.with([](const Catalog& catalog) { return catalog.live; });
   }
   uint32_t next_generation(const PartitionInfo& info) const;
+  Result<CommitRecord> read_commit(const PartitionName& name) const;
   Status sweep();
 
   const std::shared_ptr<RocksDatabase> database_;
   Guarded<Catalog> catalog_;
 };
 
+Result<CommitRecord> RocksPartitionSet::read_commit(const PartitionName& name) const {
+  auto value =
+      database_->get(Family::Index, record_key(partition_prefix(name), RecordKind::Commit));
+  if (!value) return std::move(value).error();
+  if (!value->has_value()) return Error(ErrorCode::Corruption, "index without a commit record");
+  Result<CommitRecord> record = decode_commit(**value);
+  if (record && name_of(record->info) != name)
+    return Error(ErrorCode::Corruption, "commit record names another partition");
+  return record;
+}
+
 Status RocksPartitionSet::load() {
-  Result<std::vector<std::string>> prefixes = list_prefixes(*database_, Family::Index);
-  if (!prefixes) return std::move(prefixes).error();
+  Result<std::set<PartitionName>> indexed = list_partitions(*database_, Family::Index);
+  if (!indexed) return std::move(indexed).error();
   std::vector<CommitRecord> records;
   std::set<PartitionName> replaced;
-  for (const std::string& prefix : *prefixes) {
-    Result<PartitionName> name = parse_prefix(prefix);
-    if (!name) return std::move(name).error();
-    auto value = database_->get(Family::Index, record_key(prefix, RecordKind::Commit));
-    if (!value) return std::move(value).error().with(to_string(*name));
-    if (!value->has_value())
-      return Error(ErrorCode::Corruption, to_string(*name) + ": index without a commit record");
-    Result<CommitRecord> record = decode_commit(**value);
-    if (!record) return std::move(record).error().with(to_string(*name));
-    if (name_of(record->info) != *name)
-      return Error(ErrorCode::Corruption,
-                   to_string(*name) + ": commit record names another partition");
+  for (const PartitionName& name : *indexed) {
+    Result<CommitRecord> record = read_commit(name);
+    if (!record) return std::move(record).error().with(to_string(name));
     replaced.insert(record->replaces.begin(), record->replaces.end());
     records.push_back(std::move(*record));
   }
   Catalog catalog;
-  std::set<std::string> wanted;
+  std::set<PartitionName> wanted;
   for (CommitRecord& record : records) {
     catalog.next_sequence = std::max(catalog.next_sequence, record.sequence + 1);
     LogPosition& end = catalog.sealed_end[record.info.shard];
     end = std::max(end, record.info.log_end);
-    const std::string prefix = partition_prefix(name_of(record.info));
-    if (replaced.contains(name_of(record.info))) {
-      AERIE_LOG(Info, "removing a replaced partition", {"name", to_string(name_of(record.info))});
-      if (Status status = remove_partition(*database_, prefix); !status) return status;
+    const PartitionName name = name_of(record.info);
+    if (replaced.contains(name)) {
+      AERIE_LOG(Info, "removing a replaced partition", {"name", to_string(name)});
+      if (Status status = remove_partition(*database_, partition_prefix(name)); !status)
+        return status;
       continue;
     }
-    wanted.insert(prefix);
+    wanted.insert(name);
     catalog.live.push_back(std::make_shared<const Partition>(database_, std::move(record)));
   }
-  Result<std::vector<std::string>> data = list_prefixes(*database_, Family::Data);
-  if (!data) return std::move(data).error();
-  for (const std::string& prefix : *data) {
-    if (wanted.contains(prefix)) continue;
-    Result<PartitionName> name = parse_prefix(prefix);
-    AERIE_LOG(Info, "removing columns without a commit record", {"name", to_string(*name)});
+  Result<std::set<PartitionName>> stored = list_partitions(*database_, Family::Data);
+  if (!stored) return std::move(stored).error();
+  for (const PartitionName& name : *stored) {
+    if (wanted.contains(name)) continue;
+    AERIE_LOG(Info, "removing columns without a commit record", {"name", to_string(name)});
+    const std::string prefix = partition_prefix(name);
     if (Status status = database_->delete_files(Family::Data, prefix, prefix_end(prefix)); !status)
       return status;
   }
