@@ -135,15 +135,24 @@ std::string_view Labels::get(std::string_view name) const {
 uint64_t Labels::hash() const { return XXH3_64bits(encoded_.data(), encoded_.size()); }
 
 std::strong_ordering Labels::operator<=>(const Labels& other) const {
-  Iterator a = begin();
-  Iterator b = other.begin();
-  for (; a != end() && b != other.end(); ++a, ++b) {
-    if (const auto order = a->name <=> b->name; order != 0) return order;
-    if (const auto order = a->value <=> b->value; order != 0) return order;
-  }
-  if (a == end())
-    return b == other.end() ? std::strong_ordering::equal : std::strong_ordering::less;
-  return std::strong_ordering::greater;
+  // Names and values alternate, so the first string that differs decides; what is equal before it
+  // is skipped as bytes.
+  const std::string_view x = encoded_;
+  const std::string_view y = other.encoded_;
+  const auto differs =
+      static_cast<size_t>(std::mismatch(x.begin(), x.end(), y.begin(), y.end()).first - x.begin());
+  if (differs == x.size() || differs == y.size()) return x.size() <=> y.size();
+  std::string_view rest = x;
+  size_t start = 0;
+  do {
+    start = x.size() - rest.size();
+    read_string(rest);
+  } while (x.size() - rest.size() <= differs);
+  std::string_view rest_x = x.substr(start);
+  std::string_view rest_y = y.substr(start);
+  const std::string_view string_x = read_string(rest_x);
+  const std::string_view string_y = read_string(rest_y);
+  return string_x <=> string_y;
 }
 
 std::string Labels::to_string() const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #include <fmt/core.h>
@@ -22,6 +23,9 @@ enum NumberTag : uint8_t {
 };
 
 constexpr size_t kLongestNumber = 9;
+constexpr unsigned kMethodShift = 5;
+constexpr unsigned kSurelyShort = 2;  // decimals that are never an accident
+constexpr int64_t kExactIntegers = int64_t{1} << 53;
 
 uint64_t bits_of(double value) { return std::bit_cast<uint64_t>(value); }
 
@@ -77,48 +81,102 @@ double get_number(ByteReader& in) {
     in.fail();
     return 0;
   }
-  return from_decimal(in.zigzag(), tag - kDecimal);
+  const unsigned decimals = tag - kDecimal;
+  const int64_t digits = in.zigzag();
+  return decimals == 0 ? static_cast<double>(digits)
+                       : from_decimal<DecimalMethod::Divide>(digits, decimals);
 }
 
 // ---- encoding
 
-bool FloatEncoder::put_decimals(std::span<const double> values, ColumnBytes& out) {
-  whole_.resize(values.size());
-  size_t specials = 0;
-  unsigned decimals = 0;
-  for (const double value : values) {
-    if (is_special(value)) {
-      // Cheaper as an exception than as a reason to give up, as long as it stays an exception.
-      if (++specials > values.size() / 8 + 1) return false;
-      continue;
-    }
-    int64_t digits = 0;
-    while (!to_decimal(value, decimals, digits))
-      if (++decimals > kMaxDecimals) return false;
-  }
-  std::string exceptions;
-  size_t next = 0;
+/// Fills whole_ and exceptions_ if all values come from whole numbers with the method and at least
+/// `decimals` decimals.
+template <DecimalMethod kMethod>
+bool FloatEncoder::find_decimals(std::span<const double> values, unsigned& decimals,
+                                 unsigned most) {
+  size_t exceptions = 0;
+  size_t first_real = values.size();
   int64_t last = 0;
   for (size_t i = 0; i < values.size(); ++i) {
-    if (is_special(values[i])) {
-      put_varint(exceptions, i - next);
-      put_number(exceptions, values[i]);
-      next = i + 1;
-    } else if (!to_decimal(values[i], decimals, last)) {
-      return false;  // exact with fewer decimals, too many digits with these
+    if (to_decimal<kMethod>(values[i], decimals, last)) {
+      whole_[i] = last;
+      if (first_real == values.size()) first_real = i;
+      continue;
     }
+    if (is_special(values[i])) {
+      // Cheaper as an exception than as a reason to give up, as long as it stays an exception.
+      if (++exceptions > values.size() / 8 + 1) return false;
+      whole_[i] = last;
+      continue;
+    }
+    const unsigned before = decimals;
+    do {
+      if (++decimals > most) return false;
+    } while (!(decimals == 0 || valid_decimals(kMethod, decimals)) ||
+             !to_decimal<kMethod>(values[i], decimals, last));
+    if (kMethod != DecimalMethod::Divide && first_real != values.size())
+      return find_decimals<kMethod>(values, decimals, most);
     whole_[i] = last;
+    if (first_real == values.size()) first_real = i;
+    // The numbers so far keep their doubles with more digits: d / 10^e and 10 d / 10^(e + 1) round
+    // alike.
+    const auto factor = static_cast<int64_t>(kPowersOfTen[decimals - before]);
+    for (size_t k = first_real; k < i; ++k) {
+      if (__builtin_mul_overflow(whole_[k], factor, &whole_[k])) return false;
+      if (whole_[k] > kExactIntegers || whole_[k] < -kExactIntegers) return false;
+    }
   }
-  if (is_special(values[0])) {  // leading exceptions take the first real number
-    const auto real = std::find_if_not(values.begin(), values.end(), is_special);
-    if (real == values.end()) return false;
-    std::fill_n(whole_.begin(), real - values.begin(),
-                whole_[static_cast<size_t>(real - values.begin())]);
+  if (first_real == values.size()) return false;
+  std::fill_n(whole_.begin(), first_real,
+              whole_[first_real]);  // leading exceptions take the first real number
+  return true;
+}
+
+void FloatEncoder::find_exceptions(std::span<const double> values) {
+  exceptions_.clear();
+  for (size_t i = 0; i < values.size(); ++i)
+    if (is_special(values[i])) exceptions_.push_back(i);
+}
+
+bool FloatEncoder::put_decimals(std::span<const double> values, ColumnBytes& out) {
+  whole_.resize(values.size());
+  DecimalMethod method = DecimalMethod::Divide;
+  unsigned decimals = 0;
+  bool found = find_decimals<DecimalMethod::Divide>(values, decimals, kMaxDecimals);
+  // Sixteen digits name almost any double: a long decimal may really be a short number computed in
+  // another way.
+  const auto improve = [&]<DecimalMethod kMethod>(unsigned least) {
+    const unsigned most = found ? decimals - 1 : kMaxDecimals;
+    if (least > most) return;
+    std::swap(whole_, better_);
+    whole_.resize(values.size());
+    unsigned other = least;
+    if (find_decimals<kMethod>(values, other, most)) {
+      method = kMethod;
+      decimals = other;
+      found = true;
+    } else {
+      std::swap(whole_, better_);
+    }
+  };
+  if (!found || decimals > kSurelyShort) {
+    improve.operator()<DecimalMethod::Multiply>(1);
+    improve.operator()<DecimalMethod::DivideTwice>(4);
+    improve.operator()<DecimalMethod::Seconds>(9);
   }
+  if (!found) return false;
+  find_exceptions(values);
   put_kind(out, decimals == 0 ? ColumnKind::Integers : ColumnKind::Decimals);
-  if (decimals != 0) put_u8(out.head, static_cast<uint8_t>(decimals));
-  put_varint(out.head, specials);
-  out.head += exceptions;
+  if (decimals != 0)
+    put_u8(out.head,
+           static_cast<uint8_t>(static_cast<unsigned>(method) << kMethodShift | decimals));
+  put_varint(out.head, exceptions_.size());
+  size_t next = 0;
+  for (const size_t row : exceptions_) {
+    put_varint(out.head, row - next);
+    put_number(out.head, values[row]);
+    next = row + 1;
+  }
   integers_.put(whole_, out);
   return true;
 }
@@ -167,9 +225,13 @@ void FloatEncoder::put_flat(std::span<const double> values, ColumnBytes& out) {
     other_.clear();
     put_ordered_bits(values, other_);
     if (other_.size() < flat_.size()) std::swap(other_, flat_);
-    other_.clear();
-    put_xor(values, other_);
-    if (other_.size() < flat_.size()) std::swap(other_, flat_);
+    // Neighbours in value have few ordered bits between them; xor only wins where signs and
+    // exponents jump about.
+    if (flat_.size() > 6 * values.size()) {
+      other_.clear();
+      put_xor(values, other_);
+      if (other_.size() < flat_.size()) std::swap(other_, flat_);
+    }
   }
   append(out, flat_);
 }
@@ -206,32 +268,66 @@ void FloatEncoder::put(std::span<const double> values, ColumnBytes& out) {
   size_t changes = 0;
   for (size_t i = 1; i < values.size(); ++i)
     changes += bits_of(values[i]) != bits_of(values[i - 1]);
-  // With few repetitions runs and masks cannot win.
+  // With few repetitions runs and masks cannot win, with few changes nothing else can; in between
+  // both are tried.
   if (changes == 0 || changes * 8 > values.size() * 7) return put_flat(values, out);
+  if (changes * 4 < values.size()) return put_changes(values, changes, out);
   changed_.clear();
   put_changes(values, changes, changed_);
-  // A handful of changes: a flat column patches them at a price that runs always beat.
-  if (changes * 16 > values.size() || changed_.size() > 24) {
-    const size_t head = out.head.size();
-    const size_t body = out.body.size();
-    put_flat(values, out);
-    if (out.head.size() - head + out.body.size() - body <= changed_.size()) return;
-    out.head.resize(head);
-    out.body.resize(body);
-  }
+  const size_t head = out.head.size();
+  const size_t body = out.body.size();
+  put_flat(values, out);
+  if (out.head.size() - head + out.body.size() - body <= changed_.size()) return;
+  out.head.resize(head);
+  out.body.resize(body);
   append(out, changed_);
 }
 
 // ---- decoding
 
-Status FloatDecoder::get_flat(uint8_t kind, ColumnReader& in, std::span<double> out) {
-  // int64_t and double do not alias: the integers are made beside, then converted in one loop.
-  const auto integers = [&](auto&& convert) -> Status {
-    lengths_.resize(out.size());
-    if (Status status = get_integers(in, lengths_); !status) return status;
-    for (size_t i = 0; i < out.size(); ++i) out[i] = convert(lengths_[i]);
-    return {};
+Status FloatDecoder::get_decimals(bool scaled, ColumnReader& in, std::span<double> out) {
+  const unsigned code = scaled ? in.head.u8() : 0;
+  const auto method = static_cast<DecimalMethod>(code >> kMethodShift);
+  const unsigned decimals = code & ((1u << kMethodShift) - 1);
+  if (scaled && !valid_decimals(method, decimals))
+    return corrupt(fmt::format("unknown decimal code {:#04x}", code));
+  const uint64_t count = in.head.varint();
+  if (count > out.size()) return corrupt("integer column: more exceptions than rows");
+  ByteReader exceptions = in.head;  // their values are put in place at the end
+  uint64_t rows = 0;
+  for (uint64_t i = 0; i < count; ++i) {
+    const uint64_t skip = in.head.varint();
+    if (skip >= out.size() - rows) return corrupt("integer column: bad exception");
+    rows += skip + 1;
+    get_number(in.head);
+    if (in.head.failed()) return corrupt("integer column: bad exception");
+  }
+  whole_.resize(out.size());
+  if (Status status = get_integers(in, whole_); !status) return status;
+  const auto convert = [&](auto&& from) {
+    for (size_t i = 0; i < out.size(); ++i) out[i] = from(whole_[i]);
   };
+  const double divisor = kPowersOfTen[decimals];
+  const double tenth = kTenths[decimals];
+  if (!scaled) {
+    convert([](int64_t m) { return static_cast<double>(m); });
+  } else if (method == DecimalMethod::Divide) {
+    convert([=](int64_t m) { return static_cast<double>(m) / divisor; });
+  } else if (method == DecimalMethod::Multiply) {
+    convert([=](int64_t m) { return static_cast<double>(m) * tenth; });
+  } else if (method == DecimalMethod::DivideTwice) {
+    convert([=](int64_t m) { return from_decimal<DecimalMethod::DivideTwice>(m, decimals); });
+  } else {
+    convert([=](int64_t m) { return from_decimal<DecimalMethod::Seconds>(m, decimals); });
+  }
+  for (uint64_t i = 0, row = 0; i < count; ++i, ++row) {
+    row += exceptions.varint();
+    out[row] = get_number(exceptions);
+  }
+  return {};
+}
+
+Status FloatDecoder::get_flat(uint8_t kind, ColumnReader& in, std::span<double> out) {
   switch (static_cast<ColumnKind>(kind)) {
     case ColumnKind::Constant: {
       std::fill(out.begin(), out.end(), get_number(in.head));
@@ -239,36 +335,14 @@ Status FloatDecoder::get_flat(uint8_t kind, ColumnReader& in, std::span<double> 
       return {};
     }
     case ColumnKind::Integers:
-    case ColumnKind::Decimals: {
-      const unsigned decimals =
-          static_cast<ColumnKind>(kind) == ColumnKind::Decimals ? in.head.u8() : 0;
-      if (decimals > kMaxDecimals)
-        return corrupt(fmt::format("decimal column: {} decimals", decimals));
-      const uint64_t count = in.head.varint();
-      if (count > out.size()) return corrupt("integer column: more exceptions than rows");
-      ByteReader exceptions = in.head;  // their values are put in place at the end
-      uint64_t rows = 0;
-      for (uint64_t i = 0; i < count; ++i) {
-        const uint64_t skip = in.head.varint();
-        if (skip >= out.size() - rows) return corrupt("integer column: bad exception");
-        rows += skip + 1;
-        get_number(in.head);
-        if (in.head.failed()) return corrupt("integer column: bad exception");
-        if (rows == out.size() && i + 1 < count) return corrupt("integer column: bad exception");
-      }
-      const double divisor = kPowersOfTen[decimals];
-      Status status = decimals == 0
-                          ? integers([](int64_t v) { return static_cast<double>(v); })
-                          : integers([=](int64_t v) { return static_cast<double>(v) / divisor; });
-      if (!status) return status;
-      for (uint64_t i = 0, row = 0; i < count; ++i, ++row) {
-        row += exceptions.varint();
-        out[row] = get_number(exceptions);
-      }
+    case ColumnKind::Decimals:
+      return get_decimals(static_cast<ColumnKind>(kind) == ColumnKind::Decimals, in, out);
+    case ColumnKind::OrderedBits: {
+      whole_.resize(out.size());
+      if (Status status = get_integers(in, whole_); !status) return status;
+      for (size_t i = 0; i < out.size(); ++i) out[i] = std::bit_cast<double>(order_bits(whole_[i]));
       return {};
     }
-    case ColumnKind::OrderedBits:
-      return integers([](int64_t v) { return std::bit_cast<double>(order_bits(v)); });
     case ColumnKind::Xor: {
       const unsigned leading = in.head.u8();
       const unsigned trailing = in.head.u8();
@@ -276,9 +350,8 @@ Status FloatDecoder::get_flat(uint8_t kind, ColumnReader& in, std::span<double> 
       if (in.head.failed() || leading + trailing > 64 || trailing > 63)
         return corrupt("xor column: bad head");
       out[0] = std::bit_cast<double>(bits);
-      lengths_.resize(out.size() - 1);
-      const std::span<uint64_t> changes(reinterpret_cast<uint64_t*>(lengths_.data()),
-                                        lengths_.size());
+      whole_.resize(out.size() - 1);
+      const std::span<uint64_t> changes(reinterpret_cast<uint64_t*>(whole_.data()), whole_.size());
       if (Status status = get_packed(in, changes); !status) return status;
       for (size_t i = 0; i < changes.size(); ++i) {
         bits ^= changes[i] << trailing;

@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "model/sample.h"
+#include "store/decimal.h"
 #include "store/integer_block.h"
 
 namespace aerie::store {
@@ -43,6 +44,9 @@ class FloatEncoder {
 
  private:
   void put_flat(std::span<const double> values, ColumnBytes& out);
+  template <DecimalMethod kMethod>
+  bool find_decimals(std::span<const double> values, unsigned& decimals, unsigned most);
+  void find_exceptions(std::span<const double> values);
   bool put_decimals(std::span<const double> values, ColumnBytes& out);
   void put_ordered_bits(std::span<const double> values, ColumnBytes& out);
   void put_xor(std::span<const double> values, ColumnBytes& out);
@@ -53,7 +57,9 @@ class FloatEncoder {
   ColumnBytes other_;
   ColumnBytes changed_;
   std::vector<int64_t> whole_;
+  std::vector<int64_t> better_;
   std::vector<uint64_t> bits_;
+  std::vector<size_t> exceptions_;
   std::vector<double> distinct_;
 };
 
@@ -65,11 +71,12 @@ class FloatDecoder {
   Status get(ColumnReader& in, std::span<double> out);
 
  private:
+  Status get_decimals(bool scaled, ColumnReader& in, std::span<double> out);
   Status get_flat(uint8_t kind, ColumnReader& in, std::span<double> out);
   Status get_runs(ColumnReader& in, std::span<double> out);
   Status get_changes(ColumnReader& in, std::span<double> out);
 
-  std::vector<int64_t> lengths_;
+  std::vector<int64_t> whole_;
   std::vector<double> distinct_;
 };
 

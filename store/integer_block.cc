@@ -42,9 +42,9 @@ Width best_width(const std::array<uint32_t, 65>& counts, size_t total) {
   return best;
 }
 
-std::array<uint32_t, 65> count_widths(std::span<const uint64_t> numbers) {
+std::array<uint32_t, 65> count_widths(std::span<const uint64_t> numbers, uint64_t base) {
   std::array<uint32_t, 65> counts{};
-  for (const uint64_t number : numbers) ++counts[std::bit_width(number)];
+  for (const uint64_t number : numbers) ++counts[std::bit_width(number - base)];
   return counts;
 }
 
@@ -127,7 +127,7 @@ void put_packed_width(std::span<const uint64_t> numbers, unsigned width, ColumnB
 }  // namespace
 
 void put_packed(std::span<const uint64_t> numbers, ColumnBytes& out) {
-  put_packed_width(numbers, best_width(count_widths(numbers), numbers.size()).bits, out);
+  put_packed_width(numbers, best_width(count_widths(numbers, 0), numbers.size()).bits, out);
 }
 
 Status get_packed(ColumnReader& in, std::span<uint64_t> out) {
@@ -161,12 +161,12 @@ struct IntegerEncoder::Plan {
 
 namespace {
 
-/// The greatest common divisor of number - base; 1 when there is nothing to gain.
+/// The greatest common divisor of all number - base; 1 when there is nothing to gain.
 uint64_t common_factor(std::span<const uint64_t> numbers, uint64_t base) {
   uint64_t factor = 0;
   for (const uint64_t number : numbers) {
     const uint64_t residual = number - base;
-    if (residual == 0) continue;
+    if (residual == 0 || (factor != 0 && residual % factor == 0)) continue;
     factor = std::gcd(factor, residual);
     if (factor == 1) return 1;
   }
@@ -177,40 +177,45 @@ uint64_t common_factor(std::span<const uint64_t> numbers, uint64_t base) {
 
 IntegerEncoder::Plan IntegerEncoder::plan(std::span<const uint64_t> numbers, unsigned order,
                                           uint64_t head_bytes) const {
-  Plan best;
   if (numbers.empty()) return {order, 0, 1, 0, head_bytes};
+  Plan best;
+  std::array<uint32_t, 65> counts;
   const auto consider = [&](uint64_t base) {
-    const uint64_t scale = common_factor(numbers, base);
-    std::array<uint32_t, 65> counts{};
-    if (scale == 1) {
-      for (const uint64_t number : numbers) ++counts[std::bit_width(number - base)];
-    } else {
-      for (const uint64_t number : numbers) ++counts[std::bit_width((number - base) / scale)];
-    }
+    counts.fill(0);
+    for (const uint64_t number : numbers) ++counts[std::bit_width(number - base)];
     const Width width = best_width(counts, numbers.size());
-    const uint64_t bytes = head_bytes + varint_size(zigzag(static_cast<int64_t>(base))) +
-                           (scale > 1 ? varint_size(scale) : 0) + width.bytes;
-    if (bytes < best.bytes) best = {order, base, scale, width.bits, bytes};
+    const uint64_t bytes =
+        head_bytes + varint_size(zigzag(static_cast<int64_t>(base))) + width.bytes;
+    if (bytes < best.bytes) best = {order, base, 1, width.bits, bytes};
   };
   int64_t least = static_cast<int64_t>(numbers[0]);
-  int64_t greatest = least;
-  for (const uint64_t number : numbers) {
-    least = std::min(least, static_cast<int64_t>(number));
-    greatest = std::max(greatest, static_cast<int64_t>(number));
-  }
+  for (const uint64_t number : numbers) least = std::min(least, static_cast<int64_t>(number));
   consider(static_cast<uint64_t>(least));
-  // A counter reset is one far too small delta: the base is then the smallest of the usual ones,
-  // the reset becomes a patch.
-  const size_t skip = numbers.size() / 24;
-  if (numbers.size() >= 4 && best.width > 2) {
-    sorted_.assign(numbers.begin(), numbers.end());
-    const auto usual = sorted_.begin() + static_cast<std::ptrdiff_t>(std::max<size_t>(skip, 1));
-    std::nth_element(sorted_.begin(), usual, sorted_.end());
-    const uint64_t spread = static_cast<uint64_t>(greatest) - static_cast<uint64_t>(*usual);
-    const uint64_t whole = static_cast<uint64_t>(greatest) - static_cast<uint64_t>(least);
-    if (*usual != least && spread < whole / 2) consider(static_cast<uint64_t>(*usual));
-  }
+  // A counter reset is one far too small delta: seen from there nearly all others are equally far
+  // away. The base is then the smallest of the usual ones and the reset becomes a patch.
+  if (numbers.size() < 4 || best.width <= 2) return best;
+  const uint32_t far = counts[best.width] + counts[best.width - 1];
+  if (far * 10 < numbers.size() * 9) return best;
+  sorted_.assign(numbers.begin(), numbers.end());
+  const auto usual =
+      sorted_.begin() + static_cast<std::ptrdiff_t>(std::max<size_t>(numbers.size() / 24, 1));
+  std::nth_element(sorted_.begin(), usual, sorted_.end());
+  if (*usual != least) consider(static_cast<uint64_t>(*usual));
   return best;
+}
+
+/// Takes a common factor out of the chosen plan.
+void IntegerEncoder::scale_plan(std::span<const uint64_t> numbers, Plan& plan) const {
+  if (plan.width < 2) return;
+  const uint64_t scale = common_factor(numbers, plan.base);
+  if (scale == 1) return;
+  std::array<uint32_t, 65> counts{};
+  for (const uint64_t number : numbers) ++counts[std::bit_width((number - plan.base) / scale)];
+  const Width width = best_width(counts, numbers.size());
+  const uint64_t unscaled = best_width(count_widths(numbers, plan.base), numbers.size()).bytes;
+  if (width.bytes + varint_size(scale) >= unscaled) return;
+  plan.scale = scale;
+  plan.width = width.bits;
 }
 
 void IntegerEncoder::put(std::span<const int64_t> values, ColumnBytes& out) {
@@ -227,19 +232,26 @@ void IntegerEncoder::put(std::span<const int64_t> values, ColumnBytes& out) {
   Plan best = plan(series_[0], 0, 1);
   uint64_t head_bytes = 1 + zigzag_size(series_[0][0]);
   if (const Plan delta = plan(series_[1], 1, head_bytes); delta.bytes < best.bytes) best = delta;
-  if (!series_[1].empty()) {
+  // Second differences of noise are twice as wide: they only pay when the deltas themselves have a
+  // trend.
+  if (!series_[1].empty() && best.bytes > head_bytes + 8) {
     head_bytes += zigzag_size(series_[1][0]);
     if (const Plan second = plan(series_[2], 2, head_bytes); second.bytes < best.bytes)
       best = second;
   }
+  std::vector<uint64_t>& residuals = series_[best.order];
+  scale_plan(residuals, best);
   put_u8(out.head, static_cast<uint8_t>(best.order | (best.scale > 1 ? kScaled : 0)));
   if (best.order >= 1) put_zigzag(out.head, values[0]);
   if (best.order == 2) put_zigzag(out.head, static_cast<int64_t>(series_[1][0]));
-  std::vector<uint64_t>& residuals = series_[best.order];
   if (residuals.empty()) return;
   put_zigzag(out.head, static_cast<int64_t>(best.base));
-  if (best.scale > 1) put_varint(out.head, best.scale);
-  for (uint64_t& number : residuals) number = (number - best.base) / best.scale;
+  if (best.scale > 1) {
+    put_varint(out.head, best.scale);
+    for (uint64_t& number : residuals) number = (number - best.base) / best.scale;
+  } else {
+    for (uint64_t& number : residuals) number -= best.base;
+  }
   put_packed_width(residuals, best.width, out);
 }
 

@@ -46,6 +46,7 @@ class IntegerEncoder {
  private:
   struct Plan;
   Plan plan(std::span<const uint64_t> residuals, unsigned order, uint64_t head_bytes) const;
+  void scale_plan(std::span<const uint64_t> residuals, Plan& plan) const;
   std::vector<uint64_t> series_[3];  // values, deltas, deltas of deltas
   mutable std::vector<int64_t> sorted_;
 };

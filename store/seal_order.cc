@@ -1,12 +1,15 @@
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
+#include "store/byte_io.h"
 #include "store/partition_set.h"
 
 namespace aerie::store {
 namespace {
 
 constexpr std::string_view kBucketLabel = "le";
+constexpr std::string_view kClusterLabel = "cluster";
 
 /// The number of an `le` value; NaN when it is none.
 double bucket_bound(std::string_view text) {
@@ -28,11 +31,10 @@ int compare_bounds(std::string_view a, std::string_view b) {
   return a.compare(b);
 }
 
-}  // namespace
-
-bool SealOrder::operator()(const model::Labels& a, const model::Labels& b) const {
+bool slow_less(const model::Labels& a, const model::Labels& b) {
   if (const int order = a.metric_name().compare(b.metric_name()); order != 0) return order < 0;
-  if (const int order = a.get("cluster").compare(b.get("cluster")); order != 0) return order < 0;
+  if (const int order = a.get(kClusterLabel).compare(b.get(kClusterLabel)); order != 0)
+    return order < 0;
   auto x = a.begin();
   auto y = b.begin();
   for (; x != a.end() && y != b.end(); ++x, ++y) {
@@ -42,6 +44,35 @@ bool SealOrder::operator()(const model::Labels& a, const model::Labels& b) const
                                     : x->value.compare(y->value)) < 0;
   }
   return x == a.end() && y != b.end();
+}
+
+}  // namespace
+
+bool SealOrder::operator()(const model::Labels& a, const model::Labels& b) const {
+  // Neighbours in a sort mostly differ in the value of one late label: what is equal before it is
+  // skipped as bytes.
+  const std::string& x = a.encoded();
+  const std::string& y = b.encoded();
+  const auto differs =
+      static_cast<size_t>(std::mismatch(x.begin(), x.end(), y.begin(), y.end()).first - x.begin());
+  if (differs == x.size() && differs == y.size()) return false;
+  ByteReader in(x);
+  std::string_view name;
+  size_t value_at = 0;
+  do {
+    name = in.sized_bytes();
+    value_at = x.size() - in.left();
+    in.sized_bytes();
+  } while (x.size() - in.left() <= differs && !in.at_end());
+  // Safe when the difference lies behind a common name that does not sort before the cluster's.
+  if (differs < value_at || (name < kClusterLabel && name != model::kMetricName))
+    return slow_less(a, b);
+  ByteReader of_x(std::string_view(x).substr(value_at));
+  ByteReader of_y(std::string_view(y).substr(value_at));
+  const std::string_view value_x = of_x.sized_bytes();
+  const std::string_view value_y = of_y.sized_bytes();
+  if (value_x == value_y) return slow_less(a, b);
+  return (name == kBucketLabel ? compare_bounds(value_x, value_y) : value_x.compare(value_y)) < 0;
 }
 
 }  // namespace aerie::store

@@ -29,13 +29,24 @@ std::vector<Golden> golden_columns() {
       {"constant", {1, 1, 1}, "01 10 02", ""},
       {"constant, a tenth", {0.1, 0.1}, "01 11 02", ""},
       {"constant, stale", {model::stale_marker()}, "01 01", ""},
-      {"integers with a common factor", {10, 20, 30, 45, 55, 65}, "04 00 05 14 14 05 01 00", "04"},
+      {"integers with a common factor",
+       {10, 20, 30, 45, 55, 65, 80, 90, 100, 110},
+       "04 00 05 14 14 05 01 00",
+       "24 00"},
       {"integers, the last one stale",
        {5, 6, 7, 8, model::stale_marker()},
        "04 01 04 01 00 0a 02 00",
        "e4 03"},
-      {"decimals", {0.25, 0.5, 1, 1.25}, "05 02 00 04 32 19 03 00", "c8 08"},
-      {"runs", runs, "02 02 01 0e 05 01 00 02 0a 82 01", ""},
+      {"decimals", {0.25, 0.5, 1, 1.25}, "05 02 00 01 32 32 05 00", "20 03"},
+      {"decimals by multiplication",
+       {9 * 0.001, 13 * 0.001, 18 * 0.001},
+       "05 23 00 00 12 04 00",
+       "40 09"},
+      {"decimals divided twice",
+       {1000004 / 1e3 / 1e3, 1000007 / 1e3 / 1e3, 1000015 / 1e3 / 1e3},
+       "05 46 00 00 88 89 7a 04 00",
+       "30 0b"},
+      {"runs", runs, "02 02 01 0e 05 01 00 00 0a 07 00", "80 20"},
   };
 }
 
@@ -89,7 +100,10 @@ TEST_CASE("unknown and damaged columns are refused with what is wrong") {
   CHECK(error("01 07", "", 3) == "constant column: bad number");
   CHECK(error("04 00 08 00", "", 3) == "integers: unknown flags");
   CHECK(error("04 00 03", "", 3) == "integers: unknown flags");
-  CHECK(error("05 13 00", "", 3) == "decimal column: 19 decimals");
+  CHECK(error("05 13 00", "", 3) == "unknown decimal code 0x13");
+  CHECK(error("05 00 00", "", 3) == "unknown decimal code 0x00");
+  CHECK(error("05 68 00", "", 3) == "unknown decimal code 0x68");
+  CHECK(error("05 84 00", "", 3) == "unknown decimal code 0x84");
   CHECK(error("04 00 00 00 41 00", "", 3) == "packed numbers: bad width");
   CHECK(error("04 00 00 00 08 00", "01 02", 3) == "packed numbers: body too short");
   CHECK(error("04 00 00 00 00 01 03 01", "", 3) == "packed numbers: bad patch");
@@ -136,6 +150,9 @@ TEST_CASE("everyday columns are small") {
   CHECK(bytes_per_value("memory gauge") < 1.8);
   CHECK(bytes_per_value("hundredths") < 1.6);
   CHECK(bytes_per_value("nanoseconds") < 4.1);
+  CHECK(bytes_per_value("milliseconds multiplied") < 2.0);
+  CHECK(bytes_per_value("microseconds divided twice") < 2.0);
+  CHECK(bytes_per_value("go durations") < 5.0);
   CHECK(bytes_per_value("full sums") < 6.9);
 }
 

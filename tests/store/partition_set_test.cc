@@ -287,7 +287,7 @@ TEST_CASE("damage on disk is an error that names the partition, never wrong data
   for (int i = 0; i < 200; ++i) {
     const std::string instance = "host-" + std::to_string(1000 + i);
     input.push_back(series({{"__name__", "m"}, {"instance", instance}}, 0, 1000,
-                           value_shapes()[6].make(random, 60)));
+                           value_shapes()[9].make(random, 60)));
   }
   must(seal_all(*must(PartitionSet::open({folder.path()})), partition_at(0, 0, 1), input));
   std::string largest;

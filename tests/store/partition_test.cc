@@ -119,7 +119,7 @@ TEST_CASE("large partitions have several groups and several files") {
       const std::string name = "metric_" + std::to_string(metric);
       const std::string instance = "host-" + std::to_string(i);
       input.push_back(series({{"__name__", name}, {"instance", instance}}, 0, 1000,
-                             value_shapes()[6].make(random, 50)));
+                             value_shapes()[9].make(random, 50)));
     }
   std::sort(input.begin(), input.end(), [](const SealSeries& a, const SealSeries& b) {
     return SealOrder{}(a.labels, b.labels);

@@ -60,6 +60,32 @@ Values nanoseconds(Random& random, size_t rows) {
   return out;
 }
 
+Values milliseconds_multiplied(Random& random, size_t rows) {
+  Values out(rows);
+  int64_t millisecond = static_cast<int64_t>(random() % 1'000'000'000);
+  for (double& one : out)
+    one = static_cast<double>(millisecond += static_cast<int64_t>(random() % 15'000)) * 0.001;
+  return out;
+}
+
+Values microseconds_divided_twice(Random& random, size_t rows) {
+  Values out(rows);
+  int64_t microsecond = static_cast<int64_t>(random() % 1'000'000'000'000);
+  for (double& one : out)
+    one = static_cast<double>(microsecond += static_cast<int64_t>(random() % 9'000)) / 1e3 / 1e3;
+  return out;
+}
+
+Values go_durations(Random& random, size_t rows) {
+  Values out(rows);
+  for (double& one : out) {
+    const auto nanoseconds = static_cast<int64_t>(random() % 90'000'000'000);
+    one = static_cast<double>(nanoseconds / 1'000'000'000) +
+          static_cast<double>(nanoseconds % 1'000'000'000) / 1e9;
+  }
+  return out;
+}
+
 Values full_sums(Random& random, size_t rows) {
   Values out(rows);
   std::exponential_distribution<double> step(3);
@@ -134,6 +160,9 @@ constexpr ValueShape kShapes[] = {{"constant", constant},
                                   {"memory gauge", memory_gauge},
                                   {"hundredths", hundredths},
                                   {"nanoseconds", nanoseconds},
+                                  {"milliseconds multiplied", milliseconds_multiplied},
+                                  {"microseconds divided twice", microseconds_divided_twice},
+                                  {"go durations", go_durations},
                                   {"full sums", full_sums},
                                   {"rare changes", rare_changes},
                                   {"half changes", half_changes},
