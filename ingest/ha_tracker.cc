@@ -7,12 +7,22 @@ namespace aerie::ingest {
 namespace {
 
 constexpr uint32_t kTrustedGaps = 20;
+constexpr uint32_t kOutagesBelieved = 4;
 constexpr int64_t kNanosPerMs = 1'000'000;
 // The lead lags when its newest sample was a minute old on arrival and the rival's is half a minute
 // fresher, for half a minute.
 constexpr model::DurationMs kLag = 60'000;
 constexpr model::DurationMs kLagMargin = 30'000;
 constexpr int64_t kLagPatienceNs = 30'000 * kNanosPerMs;
+// Scrape intervals are hardly ever longer than two minutes: after that every series has a sample of
+// the new lead.
+constexpr model::DurationMs kStitch = 120'000;
+// How long a standby's request is worth keeping after the time in which its lead would have lost.
+constexpr model::DurationMs kKeepMargin = 60'000;
+
+bool near(model::TimestampMs cut, model::TimestampMs newest) {
+  return cut != model::kMinTimestamp && newest <= cut + kStitch;
+}
 
 }  // namespace
 
@@ -36,8 +46,7 @@ HaTracker::Decision HaTracker::decide(Group& group, std::string_view name,
                                       model::TimestampMs newest) const {
   const bool first = group.epoch == 0;
   const Replica* replica = note_arrival(group, name, newest);
-  if (replica == nullptr)
-    return {.keep = false, .cut = {}, .took_over = false, .epoch = group.epoch, .previous = {}};
+  if (replica == nullptr) return Decision{.keep = false};
   const auto index = static_cast<size_t>(replica - group.replicas.data());
   if (first) {
     group.lead = index;
@@ -52,11 +61,28 @@ HaTracker::Decision HaTracker::decide(Group& group, std::string_view name,
       take_over(group, index);
     } else {
       decision.keep = false;
+      decision.keep_for = 2 * allowed_silence(group.replicas[group.lead]) + kKeepMargin;
     }
   }
   decision.cut = group.cut;
+  decision.stitch = decision.keep && near(group.cut, newest);
   decision.epoch = group.epoch;
   return decision;
+}
+
+HaTracker::Decision HaTracker::decide_again(const HaGroup& group, std::string_view replica,
+                                            model::TimestampMs newest) const {
+  return groups_.with([&](const std::map<HaGroup, Group>& groups) {
+    Decision decision;
+    const auto found = groups.find(group);
+    if (found == groups.end()) return decision;
+    const Group& known = found->second;
+    decision.keep = known.replicas[known.lead].name == replica;
+    decision.cut = known.cut;
+    decision.stitch = decision.keep && near(known.cut, newest);
+    decision.epoch = known.epoch;
+    return decision;
+  });
 }
 
 HaTracker::Replica* HaTracker::note_arrival(Group& group, std::string_view name,
@@ -85,14 +111,22 @@ HaTracker::Replica* HaTracker::note_arrival(Group& group, std::string_view name,
     added.arrival_ns = now_ns;
     found = group.replicas.end() - 1;
   } else {
-    const int64_t gap_ms = (now_ns - found->arrival_ns) / kNanosPerMs;
-    found->gaps_ms[found->gaps++ % found->gaps_ms.size()] =
-        static_cast<uint32_t>(std::min<int64_t>(gap_ms, options_.max_silence));
+    record_gap(*found, (now_ns - found->arrival_ns) / kNanosPerMs);
     found->arrival_ns = now_ns;
   }
   found->arrival_ms = clock_.now_ms();
   found->newest = std::max(found->newest, newest);
   return &*found;
+}
+
+void HaTracker::record_gap(Replica& replica, int64_t gap_ms) const {
+  // An outage says nothing about how often a sender sends; several in a row say that it has
+  // changed.
+  const bool ordinary = replica.gaps == 0 || gap_ms <= allowed_silence(replica);
+  replica.outages = ordinary ? 0 : replica.outages + 1;
+  if (!ordinary && replica.outages < kOutagesBelieved) return;
+  replica.gaps_ms[replica.gaps++ % replica.gaps_ms.size()] =
+      static_cast<uint32_t>(std::min<int64_t>(gap_ms, options_.max_silence));
 }
 
 bool HaTracker::lead_lost(Group& group, const Replica& rival) const {
@@ -112,14 +146,8 @@ bool HaTracker::lead_lost(Group& group, const Replica& rival) const {
 
 model::DurationMs HaTracker::allowed_silence(const Replica& replica) const {
   const size_t known = std::min<size_t>(replica.gaps, replica.gaps_ms.size());
-  uint32_t longest = 0;
-  uint32_t second = 0;
-  for (size_t i = 0; i < known; ++i) {
-    second = std::max(second, std::min(longest, replica.gaps_ms[i]));
-    longest = std::max(longest, replica.gaps_ms[i]);
-  }
-  // Once enough is known, the longest is left out: it may be an outage that is over.
-  if (replica.gaps >= kTrustedGaps) longest = second;
+  const uint32_t longest =
+      known == 0 ? 0 : *std::max_element(replica.gaps_ms.begin(), replica.gaps_ms.begin() + known);
   const model::DurationMs floor =
       replica.gaps < kTrustedGaps ? options_.initial_silence : options_.min_silence;
   return std::clamp<model::DurationMs>(3 * static_cast<model::DurationMs>(longest), floor,

@@ -36,26 +36,30 @@ struct Election {
 /// Elects one replica per group and says of each request whether it is kept. The first replica seen
 /// leads; another takes over when the lead has been silent for longer than it ever is (three times
 /// the longest of its last arrival gaps, within limits), or lags far behind the other. There is no
-/// way back by itself. A new lead's samples begin after the newest of the old one (the cut), so a
-/// series never goes back in time. Thread-safe, lock rank 10. docs/decisions/0060.
-///
-/// The seam for a gap-free handoff: on `Decision::took_over` the caller replays what it kept of
-/// this replica while it was the standby, through the same cut.
+/// way back by itself. After a change the new lead's samples are *stitched* to the old one's for a
+/// while: the store then keeps a sample of a series only if it comes most of an interval after the
+/// last one, so that nothing is doubled and no series goes back in time. Thread-safe, lock rank 10.
+/// docs/decisions/0060.
 class HaTracker {
  public:
   HaTracker(HaOptions options, const Clock& clock);  // `clock` outlives the tracker
 
   struct Decision {
-    bool keep = true;  ///< false: a standby's, answered as a duplicate
-    model::TimestampMs cut =
-        model::kMinTimestamp;  ///< of a kept request, samples up to here are duplicates too
+    bool keep = true;     ///< false: a standby's, answered as a duplicate
+    bool stitch = false;  ///< kept, with ReplicaPolicy::UnlabelledPair: the change of lead is near
     bool took_over = false;  ///< this request made its sender the lead (not set for the first lead)
     uint32_t epoch = 0;
-    std::string previous;  ///< the lead that lost, when took_over
+    model::TimestampMs cut = model::kMinTimestamp;  ///< newest sample of the lead before
+    std::string previous;                           ///< the lead that lost, when took_over
+    model::DurationMs keep_for = 0;  ///< of a standby's request: how long it may still be needed
   };
   /// Notes that a request of `replica` with samples up to `newest` has come, and decides about it.
   /// O(log groups), no I/O.
   Decision observe(const HaGroup& group, std::string_view replica, model::TimestampMs newest);
+
+  /// The decision about a request of `replica` that came earlier and was kept back; notes nothing.
+  Decision decide_again(const HaGroup& group, std::string_view replica,
+                        model::TimestampMs newest) const;
 
   /// Puts back what was known before a restart; the lead gets the full time to be heard again.
   void restore(const Election& election);
@@ -69,7 +73,8 @@ class HaTracker {
     model::TimestampMs arrival_ms = 0;
     model::TimestampMs newest = model::kMinTimestamp;
     std::array<uint32_t, 32> gaps_ms{};  // the last arrival gaps, a ring
-    uint32_t gaps = 0;                   // ever seen
+    uint32_t gaps = 0;                   // ever recorded
+    uint32_t outages = 0;                // gaps in a row that were too long to be ordinary
   };
   struct Group {
     std::vector<Replica> replicas;
@@ -82,6 +87,7 @@ class HaTracker {
 
   Decision decide(Group& group, std::string_view replica, model::TimestampMs newest) const;
   Replica* note_arrival(Group& group, std::string_view name, model::TimestampMs newest) const;
+  void record_gap(Replica& replica, int64_t gap_ms) const;
   bool lead_lost(Group& group, const Replica& rival) const;
   model::DurationMs allowed_silence(const Replica& replica) const;
   void take_over(Group& group, size_t rival) const;

@@ -50,6 +50,8 @@ struct HaOptions {
   model::DurationMs replica_expiry =
       30 * 60'000;  ///< a replica not seen for that long is forgotten
   size_t max_groups = 10'000;
+  size_t standby_bytes =
+      64u << 20;            ///< compressed requests of standbys that are kept for a failover
   size_t max_replicas = 8;  ///< per group
   bool operator==(const HaOptions&) const = default;
 };

@@ -40,6 +40,7 @@ struct RemoteWriteApi::Call {
   Admission::Permit permit;
   const ClusterBinding* binding = nullptr;
   int64_t started_ns = 0;
+  Origin origin = Origin::Sender;
   PreparedWrite prepared;   // its batch has gone to the store
   uint32_t float_rows = 0;  // of the batch last sent
   store::ReplicaPolicy replicas = store::ReplicaPolicy::SingleSender;
@@ -65,6 +66,7 @@ RemoteWriteApi::RemoteWriteApi(IngestOptions options, BindingTable bindings, Par
       parts_(parts),
       admission_(options_.inflight_limit_bytes),
       ha_(options_.ha, parts.clock),
+      standby_(options_.ha.standby_bytes),
       accounting_(options_.max_clusters, parts.metrics, parts.clock),
       processor_({options_, bindings_, parts.store, ha_, pairs_, parts.clock, random_seed()}),
       seconds_(parts.metrics.histogram(
@@ -79,6 +81,12 @@ RemoteWriteApi::RemoteWriteApi(IngestOptions options, BindingTable bindings, Par
   metrics.gauge_callback("aerie_ingest_inflight_bytes",
                          "Decoded bytes of requests not yet answered", {},
                          [this] { return static_cast<double>(admission_.in_flight_bytes()); });
+  metrics.gauge_callback("aerie_ingest_standby_bytes",
+                         "Compressed requests of standby replicas that are kept", {},
+                         [this] { return static_cast<double>(standby_.bytes()); });
+  metrics.counter_callback("aerie_ingest_standby_dropped_total",
+                           "Requests of standby replicas that did not fit into the memory for them",
+                           {}, [this] { return static_cast<double>(standby_.dropped()); });
   metrics.gauge_callback("aerie_ingest_series_cache_entries", "Series whose label bytes are known",
                          {}, [this] { return static_cast<double>(processor_.cached_series()); });
   metrics.counter_callback("aerie_ingest_series_cache_misses_total",
@@ -146,7 +154,7 @@ void RemoteWriteApi::handle(http::Request request, http::Responder responder) {
 
 void RemoteWriteApi::run(const std::shared_ptr<Call>& call) {
   auto workspace = take_workspace();
-  auto prepared = processor_.prepare(call->request.body, call->binding, *workspace);
+  auto prepared = processor_.prepare(call->request.body, call->binding, call->origin, *workspace);
   give_back(std::move(workspace));
   if (!prepared) {
     answer(*call, http::Response::text(400, prepared.error().message()));
@@ -158,12 +166,45 @@ void RemoteWriteApi::run(const std::shared_ptr<Call>& call) {
   call->totals.exemplars_written = call->prepared.exemplars_standby;
   call->totals.refused = call->prepared.refused;
   call->totals.first_refusal = call->prepared.first_refusal;
-  save_elections(call->prepared.senders);
+  if (call->origin == Origin::Sender) {
+    save_elections(call->prepared.senders);
+    settle_standbys(call);
+  }
   if (call->prepared.batch.empty()) {
     finish(call);
     return;
   }
   append(call, std::move(call->prepared.batch));
+}
+
+// What a standby sends is kept for the time in which its lead may turn out to be dead; a new lead's
+// is stored now, before the request that made it the lead.
+void RemoteWriteApi::settle_standbys(const std::shared_ptr<Call>& call) {
+  const int64_t now_ms = parts_.clock.monotonic_ns() / 1'000'000;
+  for (const SenderShare& share : call->prepared.senders) {
+    if (share.decision.took_over) replay(share);
+    if (share.decision.keep_for == 0) continue;
+    standby_.keep(share.sender,
+                  {call->request.body, call->binding, now_ms + share.decision.keep_for}, now_ms);
+  }
+}
+
+void RemoteWriteApi::replay(const SenderShare& share) {
+  const auto kept = standby_.take(share.sender, parts_.clock.monotonic_ns() / 1'000'000);
+  AERIE_LOG(Info, "storing what the new lead sent as a standby", {"cluster", share.who->cluster},
+            {"replica", share.who->replica}, {"requests", kept.size()});
+  for (const KeptRequest& request : kept) {
+    // It was answered long ago: who sent it hears nothing of this.
+    auto again = std::make_shared<Call>(
+        Call{.request = {}, .responder = http::Responder([](const http::Response&) {})});
+    again->pass = gate_.enter();
+    if (!again->pass) return;
+    again->request.body = request.body;
+    again->binding = request.binding;
+    again->started_ns = parts_.clock.monotonic_ns();
+    again->origin = Origin::Standby;
+    run(again);
+  }
 }
 
 void RemoteWriteApi::append(const std::shared_ptr<Call>& call, store::WriteBatch batch) {
@@ -239,6 +280,8 @@ void RemoteWriteApi::book(Call& call) {
   const model::TimestampMs now = parts_.clock.now_ms();
   const bool ahead = call.totals.refused[static_cast<size_t>(Refusal::TooFarInFuture)] > 0;
   for (SenderShare& share : senders) {
+    // Counted when it came.
+    if (call.origin == Origin::Standby) share.counts.received = share.counts.deduplicated = 0;
     const uint32_t lost =
         &share == &*most ? std::min(share.rows, refused_by_store + call.deduplicated_by_store) : 0;
     share.counts.written = share.rows - lost;
@@ -252,6 +295,12 @@ void RemoteWriteApi::book(Call& call) {
 
 void RemoteWriteApi::answer(Call& call, http::Response response) {
   requests_.fetch_add(1, std::memory_order_relaxed);
+  if (call.origin == Origin::Standby) {
+    if (response.status / 100 == 5) {
+      AERIE_LOG(Error, "samples that a standby had sent are lost", {"reason", response.body});
+    }
+    return;
+  }
   parts_.metrics
       .counter("aerie_ingest_requests_total", "Remote-write requests answered",
                {{"code", std::to_string(response.status)}})

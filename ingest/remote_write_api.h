@@ -19,6 +19,7 @@
 #include "ingest/options.h"
 #include "ingest/pair_detector.h"
 #include "ingest/request_processor.h"
+#include "ingest/standby_ring.h"
 #include "store/store.h"
 
 namespace aerie::ingest {
@@ -68,6 +69,8 @@ class RemoteWriteApi {
   void save_elections(const std::vector<SenderShare>& senders);
   void handle(http::Request request, http::Responder responder);
   void run(const std::shared_ptr<Call>& call);
+  void settle_standbys(const std::shared_ptr<Call>& call);
+  void replay(const SenderShare& share);
   void append(const std::shared_ptr<Call>& call, store::WriteBatch batch);
   void on_stored(const std::shared_ptr<Call>& call, Result<store::WriteOutcome> outcome);
   void run_again(const std::shared_ptr<Call>& call);
@@ -85,6 +88,7 @@ class RemoteWriteApi {
   Admission admission_;
   HaTracker ha_;
   PairDetector pairs_;
+  StandbyRing standby_;
   Accounting accounting_;
   RequestProcessor processor_;
   std::shared_ptr<store::KeyedTable> elections_table_;  // constant after create()

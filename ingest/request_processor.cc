@@ -34,6 +34,7 @@ std::string_view cluster_of(const std::vector<model::LabelView>& labels,
 struct RequestProcessor::Pass {
   const ClusterBinding* binding;
   Workspace& work;
+  Origin origin = Origin::Sender;
   const StaleRows* stale = nullptr;  // set: only these rows are wanted
   PreparedWrite write;
   uint32_t float_rows =
@@ -63,13 +64,14 @@ RequestProcessor::RequestProcessor(Parts parts)
     : parts_(parts), cache_(parts.options.series_cache_entries, parts.clock) {}
 
 Result<PreparedWrite> RequestProcessor::prepare(std::string_view body,
-                                                const ClusterBinding* binding, Workspace& work) {
-  Pass pass{.binding = binding, .work = work};
+                                                const ClusterBinding* binding, Origin origin,
+                                                Workspace& work) {
+  Pass pass{.binding = binding, .work = work, .origin = origin};
   if (auto found = find_series(body, pass); !found) return std::move(found).error();
   if (auto identified = identify_misses(pass); !identified) return std::move(identified).error();
   gather_senders(pass);
   decide(pass);
-  watch_pairs(pass);
+  if (origin == Origin::Sender) watch_pairs(pass);
   if (auto built = build_rows(pass); !built) return std::move(built).error();
   add_metadata(pass);
   return std::move(pass.write);
@@ -151,7 +153,13 @@ void RequestProcessor::gather_senders(Pass& pass) {
 void RequestProcessor::decide(Pass& pass) {
   for (SenderShare& share : pass.write.senders) {
     if (share.who->replica.empty()) continue;
-    share.decision = parts_.ha.observe(share.who->group, share.who->replica, share.newest);
+    share.decision =
+        pass.origin == Origin::Sender
+            ? parts_.ha.observe(share.who->group, share.who->replica, share.newest)
+            : parts_.ha.decide_again(share.who->group, share.who->replica, share.newest);
+    if (share.decision.stitch) {
+      pass.write.batch.replicas = store::ReplicaPolicy::UnlabelledPair;
+    }
   }
 }
 
@@ -193,10 +201,7 @@ bool RequestProcessor::has_stale_rows(const Pass& pass, uint32_t index,
   // Which rows its histograms are is known only after parsing them; resolving once too often does
   // no harm.
   if (series.has_histograms) return !stale.empty() && stale.back() >= pass.stale->floats;
-  const model::Sample* samples = pass.work.decoder.samples().data() + series.first_sample;
-  const auto rows = static_cast<uint32_t>(
-      std::count_if(samples, samples + series.samples,
-                    [&](const model::Sample& sample) { return sample.t > share.decision.cut; }));
+  const uint32_t rows = share.decision.keep ? series.samples : 0;
   const auto next = std::lower_bound(stale.begin(), stale.end(), pass.float_rows);
   return next != stale.end() && *next < pass.float_rows + rows;
 }
@@ -232,11 +237,6 @@ void RequestProcessor::add_floats(Pass& pass, uint32_t index, SenderShare& share
   const size_t first = floats.size();
   bool ordered = true;
   for (uint32_t s = 0; s < series.samples; ++s) {
-    if (samples[s].t <= share.decision.cut) {
-      ++share.counts.deduplicated;
-      ++pass.write.floats_standby;
-      continue;
-    }
     if (!pass.wanted(pass.float_rows++)) continue;
     ordered = ordered && (floats.size() == first || floats.back().t <= samples[s].t);
     floats.push_back({pass.work.found[index].handle, samples[s].t, samples[s].value});
@@ -262,7 +262,7 @@ Status RequestProcessor::add_histograms(Pass& pass, uint32_t index, SenderShare&
       continue;
     }
     auto& decoded = std::get<DecodedHistogram>(*parsed);
-    if (!share.decision.keep || decoded.t <= share.decision.cut) {
+    if (!share.decision.keep) {
       ++share.counts.deduplicated;
       ++pass.write.histograms_standby;
       continue;
@@ -291,7 +291,7 @@ Status RequestProcessor::add_exemplars(Pass& pass, uint32_t index, SenderShare& 
     if (!utf8) {
       refuse(pass.write, share.counts, {Refusal::InvalidExemplar, "exemplar label is not UTF-8"},
              1);
-    } else if (!share.decision.keep || exemplar.t <= share.decision.cut) {
+    } else if (!share.decision.keep) {
       ++share.counts.deduplicated;
       ++pass.write.exemplars_standby;
     } else {

@@ -30,6 +30,9 @@ struct SenderShare {
   ClusterShare counts;
 };
 
+/// Whether a request has just come, or was kept back while its sender was the standby.
+enum class Origin : uint8_t { Sender, Standby };
+
 /// What a request has become before the store sees it.
 struct PreparedWrite {
   store::WriteBatch batch;
@@ -84,7 +87,7 @@ class RequestProcessor {
 
   /// `binding` is null when everybody may write. Errors: InvalidArgument (not snappy, not
   /// protobuf): nothing may be stored.
-  Result<PreparedWrite> prepare(std::string_view body, const ClusterBinding* binding,
+  Result<PreparedWrite> prepare(std::string_view body, const ClusterBinding* binding, Origin origin,
                                 Workspace& work);
   /// Builds the batch of the stale rows alone, with their series resolved again.
   Result<PreparedWrite> prepare_again(std::string_view body, const ClusterBinding* binding,

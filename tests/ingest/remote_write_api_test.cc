@@ -1,0 +1,374 @@
+#include "ingest/remote_write_api.h"
+
+#include <catch2/catch.hpp>
+
+#include <chrono>
+#include <future>
+#include <string>
+#include <utility>
+
+#include "tests/ingest/support/fake_store.h"
+#include "tests/ingest/support/write_request.h"
+
+using namespace aerie;
+using namespace aerie::ingest;
+using namespace aerie::ingest::test;
+
+namespace {
+
+constexpr model::TimestampMs kNow = 1'763'640'000'000;
+// printf secret-a | sha256sum
+constexpr const char* kTokenA = "8766b9cb08e6040b704f1e3ee1e186efccf2635b1d2634d6525333007e6aeae1";
+
+// The API on a fake store, called without sockets.
+struct Bench {
+  explicit Bench(IngestOptions options = {}) {
+    auto created = RemoteWriteApi::create(std::move(options), {store, pool, clock, metrics});
+    if (!created) FAIL(created.error().message());
+    api = std::move(*created);
+    api->register_routes(router);
+  }
+  ~Bench() {
+    api->stop();
+    pool.stop();
+  }
+
+  std::future<http::Response> start(std::string body, const http::Headers& headers = {},
+                                    const std::string& path = "/api/v1/write") {
+    auto promise = std::make_shared<std::promise<http::Response>>();
+    http::Request request;
+    request.method = http::Method::Post;
+    request.path = path;
+    request.headers = headers;
+    request.body = std::move(body);
+    const auto match = router.find(http::Method::Post, path);
+    match.handler(std::move(request), http::Responder([promise](http::Response response) {
+                    promise->set_value(std::move(response));
+                  }));
+    return promise->get_future();
+  }
+  http::Response post(std::string body, const http::Headers& headers = {},
+                      const std::string& path = "/api/v1/write") {
+    return start(std::move(body), headers, path).get();
+  }
+
+  ManualClock clock{kNow};
+  MetricRegistry metrics;
+  FakeStore store{clock};
+  WorkPool pool{{.name = "ingest", .threads = 2}};
+  http::Router router;
+  std::unique_ptr<RemoteWriteApi> api;
+};
+
+TestSeries up(const std::string& cluster, model::TimestampMs t, double value, Pairs more = {}) {
+  Pairs labels = {{"__name__", "up"}};
+  if (!cluster.empty()) labels.emplace_back("cluster", cluster);
+  labels.insert(labels.end(), more.begin(), more.end());
+  return {.labels = labels, .samples = {{t, value}}, .histograms = {}, .exemplars = {}};
+}
+
+http::Headers bearer(const std::string& token) {
+  http::Headers headers;
+  headers.set("Authorization", "Bearer " + token);
+  return headers;
+}
+
+const ClusterIngest* find_counts(const std::vector<IngestStatus>& status,
+                                 const std::string& cluster) {
+  for (const IngestStatus& row : status) {
+    if (row.counts.cluster == cluster) return &row.counts;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+TEST_CASE("a good request is stored, answered 204 without counts, and its series are found again") {
+  Bench bench;
+  for (const char* path : {"/api/v1/write", "/api/v1/push", "/api/v1/receive"}) {
+    const model::TimestampMs t =
+        kNow + static_cast<model::TimestampMs>(bench.store.floats().size());
+    const auto response = bench.post(write_body({up("eu", t, 1), up("us", t, 2)}), {}, path);
+    CHECK(response.status == 204);
+    CHECK(response.body.empty());
+    CHECK(!response.headers.has("X-Prometheus-Remote-Write-Samples-Written"));
+  }
+  REQUIRE(bench.store.floats().size() == 6);
+  CHECK(bench.store.floats()[0] == FakeStore::Row{"up{cluster=\"eu\"}", kNow, 1});
+  CHECK(bench.store.floats()[5] == FakeStore::Row{"up{cluster=\"us\"}", kNow + 4, 2});
+  CHECK(bench.store.resolved() == 2);
+  const auto status = bench.api->status();
+  REQUIRE(status.size() == 2);
+  CHECK(status[0].counts.cluster == "eu");
+  CHECK(status[0].counts.received == 3);
+  CHECK(status[0].counts.written == 3);
+  CHECK(status[0].elections.empty());
+  REQUIRE(bench.store.arrivals().find("us").has_value());
+  CHECK(bench.store.arrivals().find("us")->watermark == kNow + 4);
+}
+
+TEST_CASE("histograms, exemplars and metadata reach the store") {
+  Bench bench;
+  TestSeries series = up("eu", kNow, 1);
+  series.exemplars = {test_exemplar({{"trace_id", "abc"}}, 0.5, kNow)};
+  TestSeries latency{.labels = {{"__name__", "latency"}, {"cluster", "eu"}}};
+  latency.histograms = {test_histogram(
+      {.count = 1, .sum = 7, .positive_spans = {{0, 1}}, .positive_deltas = {1}, .t = kNow})};
+  const auto response =
+      bench.post(snappy_block(write_request({series, latency}, {{1, "up", "Is it up?", ""}})));
+  CHECK(response.status == 204);
+  CHECK(bench.store.histograms() ==
+        std::vector<FakeStore::Row>{{"latency{cluster=\"eu\"}", kNow, 7}});
+  CHECK(bench.store.exemplars() ==
+        std::vector<FakeStore::Row>{{"up{cluster=\"eu\"}{trace_id=\"abc\"}", kNow, 0.5}});
+  REQUIRE(bench.store.metadata_rows().size() == 1);
+  CHECK(bench.store.metadata_rows()[0].metric_family == "up");
+  CHECK(bench.store.metadata_rows()[0].metadata.help == "Is it up?");
+  CHECK(bench.post(snappy_block(write_request({}, {{2, "x", "", ""}}))).status == 204);
+}
+
+TEST_CASE("what is refused is said, what is good is stored") {
+  Bench bench;
+  bench.store.refuse_time(kNow - 5);
+  TestSeries nameless{.labels = {{"cluster", "eu"}}, .samples = {{kNow, 1}}};
+  TestSeries bad_histogram{.labels = {{"__name__", "latency"}, {"cluster", "eu"}}};
+  bad_histogram.histograms = {test_histogram({.count = 99, .t = kNow})};
+  const auto response = bench.post(write_body(
+      {up("eu", kNow, 1), nameless, up("eu", kNow - 5, 1, {{"a", "b"}}), bad_histogram}));
+  CHECK(response.status == 400);
+  CHECK(response.body ==
+        "3 samples refused (out_of_order=1, missing_name=1, invalid_histogram=1), the others are "
+        "stored; first: no metric name: "
+        "{cluster=\"eu\"}");
+  CHECK(response.headers.get("X-Prometheus-Remote-Write-Samples-Written") == "1");
+  CHECK(response.headers.get("X-Prometheus-Remote-Write-Histograms-Written") == "0");
+  CHECK(response.headers.get("X-Prometheus-Remote-Write-Exemplars-Written") == "0");
+  CHECK(bench.store.floats() == std::vector<FakeStore::Row>{{"up{cluster=\"eu\"}", kNow, 1}});
+  const auto status = bench.api->status();
+  const ClusterIngest* eu = find_counts(status, "eu");
+  REQUIRE(eu != nullptr);
+  CHECK(eu->received == 4);
+  CHECK(eu->written == 1);
+  CHECK(eu->refused[static_cast<size_t>(Refusal::OutOfOrder)] == 1);
+  CHECK(!eu->last_error.empty());
+  CHECK(eu->last_error_ms == kNow);
+}
+
+TEST_CASE("a summary stays short") {
+  Bench bench;
+  const auto response = bench.post(write_body(
+      {TestSeries{.labels = {{std::string(3000, 'x'), "\xc3\xa4"}}, .samples = {{kNow, 1}}}}));
+  CHECK(response.status == 400);
+  CHECK(response.body.size() <= 1024);
+}
+
+TEST_CASE("negotiation comes before the body, the body before the store") {
+  Bench bench;
+  http::Headers json;
+  json.set("Content-Type", "application/json");
+  CHECK(bench.post("not snappy", json).status == 415);
+  http::Headers v2;
+  v2.set("Content-Type", "application/x-protobuf;proto=io.prometheus.write.v2.Request");
+  CHECK(bench.post(write_body({}), v2).status == 415);
+  http::Headers zstd;
+  zstd.set("Content-Encoding", "zstd");
+  CHECK(bench.post("x", zstd).status == 415);
+  CHECK(bench.post("").status == 400);
+  CHECK(bench.post("\xff\xff\xff\xff\x0f").status == 400);  // declares 4 GiB
+  CHECK(bench.post(snappy_block("no protobuf at all")).status == 400);
+  CHECK(bench.post(write_body({})).status == 204);
+  CHECK(bench.store.batches() == 0);
+}
+
+TEST_CASE("a failing store is answered 503 with Retry-After") {
+  Bench bench;
+  bench.store.fail_with(Error(ErrorCode::Unavailable, "disk is full"));
+  const auto response = bench.post(write_body({up("eu", kNow, 1)}));
+  CHECK(response.status == 503);
+  CHECK(!response.headers.get("Retry-After").empty());
+  CHECK(!bench.store.arrivals().find("eu").has_value());
+  bench.store.fail_with(std::nullopt);
+  CHECK(bench.post(write_body({up("eu", kNow, 1)})).status == 204);
+}
+
+TEST_CASE("bytes in flight are bounded, and free again after the answer") {
+  IngestOptions options;
+  options.inflight_limit_bytes = 150;
+  Bench bench(options);
+  const std::string body = write_body({up("eu", kNow, 1)});
+  bench.store.hold();
+  std::vector<std::future<http::Response>> held;
+  int refused = 0;
+  for (int i = 0; i < 10; ++i) {
+    auto response = bench.start(body);
+    if (response.wait_for(std::chrono::seconds(0)) == std::future_status::ready) {
+      const auto answer = response.get();
+      CHECK(answer.status == 503);
+      CHECK(!answer.headers.get("Retry-After").empty());
+      ++refused;
+    } else {
+      held.push_back(std::move(response));
+    }
+  }
+  CHECK(refused > 5);
+  CHECK(!held.empty());
+  while (bench.pool.queued() > 0) std::this_thread::yield();
+  bench.store.release();
+  for (auto& response : held) {
+    while (response.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready)
+      bench.store.release();
+    CHECK(response.get().status == 204);
+  }
+  CHECK(bench.post(body).status == 204);
+}
+
+TEST_CASE("stale handles are resolved again and only their rows are sent again") {
+  Bench bench;
+  TestSeries two = up("eu", kNow, 1, {{"a", "1"}});
+  two.samples = {{kNow, 1}, {kNow + 1, 2}};
+  TestSeries latency{.labels = {{"__name__", "latency"}, {"cluster", "eu"}}};
+  latency.histograms = {test_histogram({.sum = 7, .t = kNow})};
+  REQUIRE(bench.post(write_body({up("eu", kNow, 1), two, latency})).status == 204);
+  bench.store.make_handles_stale();
+  two.samples = {{kNow + 2, 3}, {kNow + 3, 4}};
+  latency.histograms = {test_histogram({.sum = 8, .t = kNow + 2})};
+  // A series that is new and therefore has a good handle stands between stale ones.
+  REQUIRE(bench
+              .post(write_body(
+                  {up("eu", kNow + 2, 5), up("eu", kNow + 2, 6, {{"new", "1"}}), two, latency}))
+              .status == 204);
+  const auto floats = bench.store.floats();
+  REQUIRE(floats.size() == 3 + 4);
+  CHECK(floats[3] == FakeStore::Row{"up{cluster=\"eu\", new=\"1\"}", kNow + 2, 6});
+  CHECK(floats[4] == FakeStore::Row{"up{cluster=\"eu\"}", kNow + 2, 5});
+  CHECK(floats[5] == FakeStore::Row{"up{a=\"1\", cluster=\"eu\"}", kNow + 2, 3});
+  CHECK(floats[6] == FakeStore::Row{"up{a=\"1\", cluster=\"eu\"}", kNow + 3, 4});
+  CHECK(bench.store.histograms().size() == 2);
+  CHECK(bench.store.batches() == 3);
+  const auto status = bench.api->status();
+  CHECK(status[0].counts.received == 9);
+  CHECK(status[0].counts.written == 9);
+}
+
+TEST_CASE("with bindings the credential decides") {
+  IngestOptions options;
+  options.clusters = {{.name = "eu", .token_sha256 = {kTokenA}, .labels = {{"zone", "z1"}}}};
+  Bench bench(options);
+  const std::string body = write_body({up("us", kNow, 1)});
+  for (const auto& headers : {http::Headers{}, bearer("wrong")}) {
+    const auto response = bench.post(body, headers);
+    CHECK(response.status == 401);
+    CHECK(response.headers.get("WWW-Authenticate") == "Bearer realm=\"aerie\"");
+  }
+  CHECK(bench.store.batches() == 0);
+  CHECK(bench.post(body, bearer("secret-a")).status == 204);
+  REQUIRE(bench.store.floats().size() == 1);
+  CHECK(bench.store.floats()[0].series ==
+        "up{cluster=\"eu\", exported_cluster=\"us\", zone=\"z1\"}");
+  CHECK(bench.store.arrivals().find("eu").has_value());
+  CHECK(!bench.store.arrivals().find("us").has_value());
+}
+
+TEST_CASE("series without a cluster are stored as they came and booked as unlabelled") {
+  Bench bench;
+  CHECK(bench.post(write_body({up("", kNow, 1)})).status == 204);
+  CHECK(bench.store.floats()[0].series == "up");
+  CHECK(bench.store.arrivals().find("unlabelled").has_value());
+}
+
+TEST_CASE("an HA pair: one is stored, the other acknowledged, failover without doubling") {
+  Bench bench;
+  const auto send = [&](const std::string& replica, model::TimestampMs t) {
+    return bench
+        .post(write_body(
+            {up("eu", t, 1, {{"prometheus", "mon/k8s"}, {"prometheus_replica", replica}})}))
+        .status;
+  };
+  // Five seconds between scrapes; b two seconds behind a.
+  for (int i = 0; i < 40; ++i) {
+    REQUIRE(send("a", bench.clock.now_ms()) == 204);
+    bench.clock.advance(std::chrono::milliseconds(2000));
+    REQUIRE(send("b", bench.clock.now_ms()) == 204);
+    bench.clock.advance(std::chrono::milliseconds(3000));
+  }
+  CHECK(bench.store.floats().size() == 40);
+  CHECK(bench.store.floats()[0].series == "up{cluster=\"eu\", prometheus=\"mon/k8s\"}");
+  for (int i = 0; i < 10; ++i) {
+    bench.clock.advance(std::chrono::milliseconds(5000));
+    REQUIRE(send("b", bench.clock.now_ms() - 3000) == 204);
+  }
+  const auto floats = bench.store.floats();
+  CHECK(floats.size() >= 43);  // of ten scrapes every third, for the fake store believes in 15 s
+  for (size_t i = 1; i < floats.size(); ++i) {
+    if (floats[i].t <= floats[i - 1].t) FAIL("time went back");
+    // The rule without a learned interval: 11.25 s, and up to one scrape more.
+    if (floats[i].t - floats[i - 1].t > 16'250) FAIL("gap");
+  }
+  const auto status = bench.api->status();
+  REQUIRE(status.size() == 1);
+  REQUIRE(status[0].elections.size() == 1);
+  CHECK(status[0].elections[0].replica == "b");
+  CHECK(status[0].counts.deduplicated >= 40);
+  CHECK(bench.store.table("ha_elections").value()->scan({}).value().size() == 1);
+  CHECK(bench.metrics.expose().find("aerie_ingest_ha_switches_total 1") != std::string::npos);
+}
+
+TEST_CASE("a request may mix replicas and clusters") {
+  Bench bench;
+  const auto body = [&](model::TimestampMs t) {
+    return write_body({up("eu", t, 1, {{"__replica__", "a"}}),
+                       up("eu", t + 1, 2, {{"__replica__", "b"}}),
+                       up("us", t, 3, {{"__replica__", "b"}}), up("us", t, 4, {{"x", "y"}})});
+  };
+  REQUIRE(bench.post(body(kNow)).status == 204);
+  REQUIRE(bench.post(body(kNow + 15'000)).status == 204);
+  const auto floats = bench.store.floats();
+  REQUIRE(floats.size() == 6);
+  CHECK(floats[3].value == 1);
+  CHECK(floats[4].value == 3);
+  CHECK(floats[5].value == 4);
+}
+
+TEST_CASE(
+    "an unlabelled pair is told to the store once it is seen, or when the configuration says so") {
+  Bench bench;
+  std::vector<TestSeries> scrape;
+  const auto send = [&](model::TimestampMs t) {
+    scrape.clear();
+    for (int i = 0; i < 200; ++i)
+      scrape.push_back(up("eu", t + i, 1, {{"instance", std::to_string(i)}}));
+    REQUIRE(bench.post(write_body(scrape)).status == 204);
+  };
+  send(kNow);
+  CHECK(bench.store.last_policy() == store::ReplicaPolicy::SingleSender);
+  for (int i = 1; i < 12; ++i) {
+    send(kNow + i * 15'000);
+    send(kNow + i * 15'000 + 4'000);
+  }
+  CHECK(bench.store.last_policy() == store::ReplicaPolicy::UnlabelledPair);
+  CHECK(bench.api->status()[0].unlabelled_pair);
+
+  IngestOptions always;
+  always.clusters = {
+      {.name = "eu", .token_sha256 = {kTokenA}, .unlabelled_pairs = UnlabelledPairs::Always}};
+  Bench configured(always);
+  REQUIRE(configured.post(write_body({up("eu", kNow, 1)}), bearer("secret-a")).status == 204);
+  CHECK(configured.store.last_policy() == store::ReplicaPolicy::UnlabelledPair);
+}
+
+TEST_CASE("samples of a series are put into time order") {
+  Bench bench;
+  TestSeries series = up("eu", kNow, 0);
+  series.samples = {{kNow + 2, 2}, {kNow, 0}, {kNow + 1, 1}};
+  REQUIRE(bench.post(write_body({series})).status == 204);
+  const auto floats = bench.store.floats();
+  CHECK(floats[0].t == kNow);
+  CHECK(floats[1].t == kNow + 1);
+  CHECK(floats[2].t == kNow + 2);
+}
+
+TEST_CASE("after stop every request is answered 503") {
+  Bench bench;
+  bench.api->stop();
+  CHECK(bench.post(write_body({up("eu", kNow, 1)})).status == 503);
+}

@@ -1,0 +1,48 @@
+#include "ingest/standby_ring.h"
+
+#include <catch2/catch.hpp>
+
+using aerie::ingest::KeptRequest;
+using aerie::ingest::StandbyRing;
+
+TEST_CASE("requests of a standby come back in order, once, until they are too old") {
+  StandbyRing ring(100);
+  ring.keep(1, {"first", nullptr, 1'000}, 0);
+  ring.keep(2, {"other", nullptr, 1'000}, 0);
+  ring.keep(1, {"second", nullptr, 2'000}, 500);
+  CHECK(ring.bytes() == 16);
+  auto taken = ring.take(1, 1'000);
+  REQUIRE(taken.size() == 2);
+  CHECK(taken[0].body == "first");
+  CHECK(taken[1].body == "second");
+  CHECK(ring.take(1, 1'000).empty());
+  CHECK(ring.bytes() == 5);
+  CHECK(ring.take(2, 1'001).empty());
+  CHECK(ring.bytes() == 0);
+}
+
+TEST_CASE("memory is bounded: a sender's own oldest go first") {
+  StandbyRing ring(10);
+  ring.keep(1, {"aaaa", nullptr, 1'000}, 0);
+  ring.keep(1, {"bbbb", nullptr, 1'000}, 0);
+  ring.keep(1, {"cccc", nullptr, 1'000}, 0);
+  CHECK(ring.bytes() == 8);
+  CHECK(ring.dropped() == 1);
+  ring.keep(2, {"dddd", nullptr, 1'000}, 0);  // no room, and none of its own to give up
+  CHECK(ring.dropped() == 2);
+  const auto taken = ring.take(1, 0);
+  REQUIRE(taken.size() == 2);
+  CHECK(taken[0].body == "bbbb");
+  ring.keep(2, {"much too long", nullptr, 1'000}, 0);
+  CHECK(ring.dropped() == 3);
+  CHECK(ring.bytes() == 0);
+}
+
+TEST_CASE("what has grown too old makes room") {
+  StandbyRing ring(8);
+  ring.keep(1, {"aaaa", nullptr, 100}, 0);
+  ring.keep(1, {"bbbb", nullptr, 900}, 0);
+  ring.keep(1, {"cccc", nullptr, 900}, 500);
+  CHECK(ring.dropped() == 0);
+  CHECK(ring.take(1, 500).size() == 2);
+}
