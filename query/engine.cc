@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "query/extended_windows.h"
 #include "query/label_projection.h"
 #include "query/parser.h"
 #include "query/planner.h"
@@ -92,6 +93,10 @@ Result<Value> raw_matrix(RangePtr range, QueryContext& context) {
   model::SeriesSamples samples;
   for (SeriesInfo& info : series) {
     if (auto read = range->next(samples); !read) return std::move(read).error();
+    if (range->grid().mode != RangeMode::Plain) {
+      if (auto extended = extend_to_edges(range->grid(), samples); !extended)
+        return std::move(extended).error();
+    }
     if (samples.empty()) continue;
     if (auto held = context.budget().hold(samples.values.size()); !held)
       return std::move(held).error();

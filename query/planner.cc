@@ -6,6 +6,7 @@
 #include "query/aggregate.h"
 #include "query/binary_operators.h"
 #include "query/duration_evaluation.h"
+#include "query/extended_windows.h"
 #include "query/functions_table.h"
 #include "query/mapped.h"
 #include "query/unique_series.h"
@@ -186,6 +187,8 @@ Result<StreamPtr> Planner::window_call(const WindowFunction& function, const Cal
     }
   }
   if (input == nullptr) return not_a("range vector");
+  if (auto fits = check_range_mode(input->grid().mode, function.name); !fits)
+    return std::move(fits).error();
   StreamPtr applied = apply_window_function(function, std::move(input), std::move(parameters),
                                             std::move(positions), range_position, context_);
   return unique_series(std::move(applied), EqualSeries::Refuse, steps, context_);

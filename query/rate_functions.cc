@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cmath>
 
+#include "query/extended_windows.h"
 #include "query/window_functions.h"
 
 namespace aerie::query {
@@ -52,6 +54,11 @@ double extrapolation_factor(double change, double first_value, double to_start, 
 /// rate, increase, delta: promql/functions.go extrapolatedRate.
 template <Extrapolate kind>
 Status extrapolated(const WindowCall& call, Row& out) {
+  if (call.grid.mode != RangeMode::Plain) {
+    const Series series = kind == Extrapolate::Delta ? Series::Gauge : Series::Counter;
+    return extended_change(call, out, series,
+                           kind == Extrapolate::Rate ? seconds_of(call.grid.range) : 1);
+  }
   const auto& times = call.samples.timestamps;
   const auto& values = call.samples.values;
   const double range_seconds = seconds_of(call.grid.range);
@@ -159,6 +166,18 @@ Status instant_change(const WindowCall& call, Row& out) {
   return {};
 }
 
+/// Anchored windows count from the last sample at or before their start, if anything follows it.
+uint32_t first_counted(const WindowCall& call, size_t step) {
+  const uint32_t first = call.windows.first[step];
+  const uint32_t last = call.windows.last[step];
+  if (call.grid.mode != RangeMode::Anchored) return first;
+  const auto begin = call.samples.timestamps.begin();
+  const auto inside = std::upper_bound(begin + first, begin + last, call.grid.start_of(step));
+  const auto found = static_cast<uint32_t>(inside - begin);
+  if (found == last) return last;
+  return found > first ? found - 1 : first;
+}
+
 /// Counts the samples of each window for which `differs(previous, current)` holds: prefix counts,
 /// O(1) a step.
 template <class Differs>
@@ -168,7 +187,7 @@ void count_between(const WindowCall& call, Row& out, Differs differs) {
   for (size_t i = 1; i < values.size(); ++i)
     before[i + 1] = before[i] + (differs(values[i - 1], values[i]) ? 1 : 0);
   for (size_t i = 0; i < call.steps(); ++i) {
-    const uint32_t first = call.windows.first[i];
+    const uint32_t first = first_counted(call, i);
     const uint32_t last = call.windows.last[i];
     if (last == first) continue;
     out.set(i, static_cast<double>(before[last] - before[first + 1]));

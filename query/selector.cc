@@ -1,7 +1,9 @@
 #include "query/selector.h"
 
 #include "query/duration_evaluation.h"
+#include "query/extended_windows.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace aerie::query {
@@ -29,7 +31,9 @@ class InstantSelector final : public SeriesStream {
     if (auto read = selection_->read(index_++, grid_.extent(), samples_); !read) return read;
     context_.count_samples_read(samples_.values.size() + samples_.histograms.size());
     row.reset(grid_.steps.count);
-    if (samples_.histograms.empty()) {
+    if (grid_.mode == RangeMode::Smoothed) {
+      smooth(row);
+    } else if (samples_.histograms.empty()) {
       pick_floats(row);
     } else {
       pick_mixed(row);
@@ -50,6 +54,28 @@ class InstantSelector final : public SeriesStream {
       if (model::is_stale(value)) continue;
       row.set(i, yields_ == SelectorYields::Values ? value
                                                    : static_cast<double>(times[after - 1]) / 1000);
+    }
+  }
+
+  /// The value between the neighbours, or the last one when nothing comes after.
+  void smooth(Row& row) {
+    remove_stale(samples_);
+    windows_.locate(samples_, grid_);
+    for (size_t i = 0; i < grid_.steps.count; ++i) {
+      if (windows_.first[i] == windows_.last[i] || windows_.has_histograms(i)) continue;
+      const model::TimestampMs t = grid_.end_of(i);
+      const auto begin = samples_.timestamps.begin();
+      const auto end = begin + windows_.last[i];
+      const auto next = std::lower_bound(begin + windows_.first[i], end, t);
+      const auto n = static_cast<size_t>(next - begin);
+      if (next != end && *next == t) {
+        row.set(i, samples_.values[n]);
+      } else if (n > windows_.first[i]) {
+        const model::Sample before{samples_.timestamps[n - 1], samples_.values[n - 1]};
+        row.set(i, next == end
+                       ? before.value
+                       : interpolate(before, {*next, samples_.values[n]}, t, Series::Gauge));
+      }
     }
   }
 
@@ -166,8 +192,11 @@ Result<StreamPtr> open_instant_selector(const VectorSelector& selector, const St
                                         SelectorYields yields, QueryContext& context) {
   const auto durations = evaluate_durations(selector, context);
   if (!durations) return durations.error();
-  const WindowGrid grid{steps, context.lookback(), durations->offset,
-                        fixed_time(selector.at, context)};
+  WindowGrid grid{steps, context.lookback(), durations->offset, fixed_time(selector.at, context)};
+  if (selector.mode == RangeMode::Smoothed && yields == SelectorYields::Values) {
+    grid.mode = RangeMode::Smoothed;
+    grid.after = context.lookback();
+  }
   auto selection = context.source().select(selector.matchers, grid.extent());
   if (!selection) return std::move(selection).error();
   return StreamPtr(
@@ -179,7 +208,11 @@ Result<RangePtr> open_range_selector(const MatrixSelector& selector, const Steps
   const auto& vector = std::get<VectorSelector>(selector.selector->node);
   const auto durations = evaluate_durations(selector, context);
   if (!durations) return durations.error();
-  const WindowGrid grid{steps, durations->range, durations->offset, fixed_time(vector.at, context)};
+  WindowGrid grid{steps, durations->range, durations->offset, fixed_time(vector.at, context)};
+  const bool looks_around = vector.mode != RangeMode::Plain;
+  grid.mode = vector.mode;
+  grid.before = looks_around ? context.lookback() : 0;
+  grid.after = vector.mode == RangeMode::Smoothed ? context.lookback() : 0;
   auto selection = context.source().select(vector.matchers, grid.extent());
   if (!selection) return std::move(selection).error();
   return RangePtr(std::make_unique<RangeSelector>(std::move(selection).value(), grid, context));

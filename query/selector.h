@@ -44,7 +44,7 @@ enum class SelectorYields : uint8_t { Values, Timestamps };
 /// stream.
 Result<StreamPtr> open_instant_selector(const VectorSelector& selector, const Steps& steps,
                                         SelectorYields yields, QueryContext& context);
-/// Samples of a range selector.
+/// Samples of a range selector, `anchored` and `smoothed` ones included.
 Result<RangePtr> open_range_selector(const MatrixSelector& selector, const Steps& steps,
                                      QueryContext& context);
 /// An instant vector evaluated on its own steps, seen as a range vector by windows on `grid`.

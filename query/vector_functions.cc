@@ -4,6 +4,7 @@
 #include <numeric>
 #include <set>
 
+#include "query/extended_windows.h"
 #include "query/label_projection.h"
 #include "query/mapped.h"
 #include "query/planner.h"
@@ -135,6 +136,8 @@ Result<StreamPtr> absent(const CallSite& site) {
 Result<StreamPtr> absent_over_time(const CallSite& site) {
   auto opened = site.planner.range(site.argument(0), site.steps);
   if (!opened) return std::move(opened).error();
+  if (auto fits = check_range_mode((*opened)->grid().mode, "absent_over_time"); !fits)
+    return std::move(fits).error();
   StreamPtr present = apply_window_function(
       *find_window_function("present_over_time"), std::move(opened).value(), {},
       {site.argument(0).position}, site.argument(0).position, site.context());

@@ -14,8 +14,8 @@ void locate_in(size_t count, TimeAt time_at, const WindowGrid& grid, std::vector
   uint32_t lo = 0;
   uint32_t hi = 0;
   for (size_t i = 0; i < steps; ++i) {
-    const model::TimestampMs end = grid.end_of(i);
-    const model::TimestampMs start = end - grid.range;
+    const model::TimestampMs end = grid.end_of(i) + grid.after;
+    const model::TimestampMs start = grid.start_of(i) - grid.before;
     while (hi < count && time_at(hi) <= end) ++hi;
     while (lo < hi && time_at(lo) <= start) ++lo;
     first[i] = lo;

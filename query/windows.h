@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/sample.h"
+#include "query/ast.h"
 #include "query/steps.h"
 
 namespace aerie::query {
@@ -16,15 +17,20 @@ struct WindowGrid {
   model::DurationMs range = 0;
   model::DurationMs offset = 0;
   std::optional<model::TimestampMs> at;  ///< of the @ modifier: all windows are the same
+  RangeMode mode = RangeMode::Plain;
+  model::DurationMs before = 0;  ///< how far before and after the window samples are wanted too:
+  model::DurationMs after = 0;   ///< of anchored and smoothed selectors, else 0
 
   model::TimestampMs end_of(size_t step) const { return (at ? *at : steps.at(step)) - offset; }
   model::TimestampMs start_of(size_t step) const { return end_of(step) - range; }
-  /// All windows together, both ends inclusive.
-  model::TimeRange extent() const { return {start_of(0) + 1, end_of(steps.count - 1)}; }
+  /// All samples that may be wanted, both ends inclusive.
+  model::TimeRange extent() const {
+    return {start_of(0) - before + 1, end_of(steps.count - 1) + after};
+  }
 };
 
-/// Index ranges [first, last) of the samples in each window, for floats and for histograms. Reused
-/// from series to series.
+/// Index ranges [first, last) of the samples in each window (with what is wanted before and after
+/// it), for floats and for histograms. Reused from series to series.
 struct Windows {
   std::vector<uint32_t> first;
   std::vector<uint32_t> last;
