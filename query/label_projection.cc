@@ -44,6 +44,17 @@ model::Labels visible_labels(const SeriesInfo& info, bool delayed_name_removal) 
   return info.drop_name && !delayed_name_removal ? without_metadata(info.labels) : info.labels;
 }
 
+std::string in_braces(const model::Labels& labels) {
+  std::string out = "{";
+  for (const model::LabelView& label : labels) {
+    if (out.size() > 1) out += ", ";
+    out += model::is_legacy_label_name(label.name) ? std::string(label.name)
+                                                   : model::go_quote(label.name);
+    out += "=" + model::go_quote(label.value);
+  }
+  return out + "}";
+}
+
 LabelProjection::LabelProjection(Keep keep, std::span<const std::string> names,
                                  bool delayed_name_removal)
     : keep_(keep), names_(sorted(names)), delayed_name_removal_(delayed_name_removal) {}

@@ -20,6 +20,9 @@ model::Labels without_metadata(const model::Labels& labels);
 /// removal is delayed.
 model::Labels visible_labels(const SeriesInfo& info, bool delayed_name_removal);
 
+/// `{__name__="x", a="b"}`, as error texts show a label set.
+std::string in_braces(const model::Labels& labels);
+
 /// Turns label sets into dense integers by some of their labels, so that grouping and joining
 /// compare integers, never strings, and hash once per series, never per step. One query, one
 /// thread.

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "query/extended_windows.h"
+#include "query/info_function.h"
 #include "query/label_projection.h"
 #include "query/mapped.h"
 #include "query/planner.h"
@@ -241,6 +242,7 @@ constexpr FunctionImplementation kFunctions[] = {
     {"range", nullptr, range},
     {"step", nullptr, step},
     {"timestamp", timestamp},
+    {"info", info},
     {"absent", absent},
     {"absent_over_time", absent_over_time},
     {"sort", sort_by_value<std::less<>>},

@@ -10,18 +10,6 @@
 namespace aerie::query {
 namespace {
 
-/// `{__name__="x", a="b"}`, as error texts show a label set.
-std::string in_braces(const model::Labels& labels) {
-  std::string out = "{";
-  for (const model::LabelView& label : labels) {
-    if (out.size() > 1) out += ", ";
-    out += model::is_legacy_label_name(label.name) ? std::string(label.name)
-                                                   : model::go_quote(label.name);
-    out += "=" + model::go_quote(label.value);
-  }
-  return out + "}";
-}
-
 /// One output series: a series of the many side met with those of the one side that give it these
 /// labels. Without a series on one side that side is filled.
 struct Pairing {
