@@ -58,7 +58,8 @@ Result<StreamPtr> plan_binary(const Binary& binary, PositionRange position, cons
                                               std::move(right).value(), steps, context)
                          : match_vectors(binary, position, std::move(left).value(),
                                          std::move(right).value(), steps, context);
-  return unique_series(std::move(result), EqualSeries::MergeSteps, steps, context);
+  return unique_series(std::move(result), EqualSeries::MergeSteps, LabelChange::Any, steps,
+                       context);
 }
 
 ScalarColumn combine(BinaryOp op, const ScalarColumn& left, const ScalarColumn& right,

@@ -22,7 +22,7 @@ void drop_names(std::vector<SeriesInfo>& series) {
   }
 }
 
-/// Where delayed removal makes series coincide, the stream is told so before it is read.
+/// Labels as the user sees them. Delayed removal may make series coincide only now.
 StreamPtr with_final_names(StreamPtr stream, const Steps& steps, QueryContext& context) {
   class Renamed final : public SeriesStream {
    public:
@@ -36,7 +36,9 @@ StreamPtr with_final_names(StreamPtr stream, const Steps& steps, QueryContext& c
   std::vector<SeriesInfo> series = stream->take_series();
   drop_names(series);
   StreamPtr renamed = std::make_unique<Renamed>(std::move(stream), std::move(series));
-  return unique_series(std::move(renamed), EqualSeries::MergeSteps, steps, context);
+  if (!context.features().delayed_name_removal) return renamed;
+  return unique_series(std::move(renamed), EqualSeries::MergeSteps, LabelChange::Any, steps,
+                       context);
 }
 
 Result<Value> to_vector(StreamPtr stream, const Steps& steps) {

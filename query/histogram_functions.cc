@@ -179,7 +179,7 @@ StreamPtr dropping_names(std::vector<SeriesInfo> series, std::vector<Row> rows,
                          const CallSite& site) {
   for (SeriesInfo& info : series) info.drop_name = true;
   return unique_series(from_rows(std::move(series), std::move(rows)), EqualSeries::MergeSteps,
-                       site.steps, site.context());
+                       LabelChange::Any, site.steps, site.context());
 }
 
 Result<StreamPtr> histogram_quantile(const CallSite& site) {
@@ -221,6 +221,7 @@ Result<StreamPtr> histogram_quantiles(const CallSite& site) {
   std::vector<SeriesInfo> series;
   std::vector<Row> rows;
   model::LabelsBuilder builder;
+  const bool delayed = site.context().features().delayed_name_removal;
   for (const ScalarColumn& quantile : quantiles) {
     // A quantile that changes from step to step changes the label with it.
     for (size_t step = 0; step < (quantile.is_constant() ? 1 : site.steps.count); ++step) {
@@ -232,8 +233,8 @@ Result<StreamPtr> histogram_quantiles(const CallSite& site) {
           std::fill(row.present.begin(), row.present.end(), 0);
           if (had) mark_present(row.present.data(), step);
         }
-        builder.reset(visible_labels({histogram.info.labels, true},
-                                     site.context().features().delayed_name_removal));
+        const model::Labels base = visible_labels({histogram.info.labels, true}, delayed);
+        builder.reset(base);
         builder.set(label, text);
         series.push_back({builder.build(), true});
         rows.push_back(std::move(row));

@@ -136,7 +136,7 @@ class InfoJoin {
       if (auto joined = join_series(info, row); !joined) return std::move(joined).error();
     }
     return unique_series(from_rows(std::move(out_series_), std::move(out_rows_)),
-                         EqualSeries::MergeSteps, site_.steps, site_.context());
+                         EqualSeries::MergeSteps, LabelChange::Any, site_.steps, site_.context());
   }
 
  private:
@@ -178,13 +178,15 @@ class InfoJoin {
     selector.matchers = std::move(matchers).value();
     selector.offset = when.offset;
     selector.at = when.at;
-    auto stream =
-        open_instant_selector(selector, site_.steps, SelectorYields::Timestamps, site_.context());
+    auto stream = open_instant_selector(selector, site_.steps, SelectorYields::FloatTimestamps,
+                                        site_.context());
     if (!stream) return std::move(stream).error();
     info_ = (*stream)->take_series();
     Row row;
     for (uint32_t i = 0; i < info_.size(); ++i) {
       if (auto read = (*stream)->next(row); !read) return read;
+      if (!row.histograms.empty())
+        return Error(ErrorCode::Execution, "info sample should be float");
       if (auto chosen = choose(i, row); !chosen) return chosen;
     }
     return {};

@@ -116,7 +116,8 @@ Result<StreamPtr> set_label(const CallSite& site, const std::string& name, Value
   }
   StreamPtr relabelled =
       std::make_unique<RelabelledStream>(std::move(input).value(), std::move(series));
-  return unique_series(std::move(relabelled), EqualSeries::MergeSteps, site.steps, site.context());
+  return unique_series(std::move(relabelled), EqualSeries::MergeSteps, LabelChange::Any, site.steps,
+                       site.context());
 }
 
 Result<StreamPtr> label_replace(const CallSite& site) {

@@ -68,7 +68,8 @@ StreamPtr map_series(StreamPtr input, MetricName name, const Steps& steps, Query
   StreamPtr mapped =
       std::make_unique<MappedStream>(std::move(input), std::move(series), std::move(kernel));
   if (name == MetricName::Keep) return mapped;
-  return unique_series(std::move(mapped), EqualSeries::MergeSteps, steps, context);
+  return unique_series(std::move(mapped), EqualSeries::MergeSteps, LabelChange::NameOnly, steps,
+                       context);
 }
 
 StreamPtr from_rows(std::vector<SeriesInfo> series, std::vector<Row> rows) {

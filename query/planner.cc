@@ -191,7 +191,8 @@ Result<StreamPtr> Planner::window_call(const WindowFunction& function, const Cal
     return std::move(fits).error();
   StreamPtr applied = apply_window_function(function, std::move(input), std::move(parameters),
                                             std::move(positions), range_position, context_);
-  return unique_series(std::move(applied), EqualSeries::Refuse, steps, context_);
+  return unique_series(std::move(applied), EqualSeries::Refuse, LabelChange::NameOnly, steps,
+                       context_);
 }
 
 const FunctionImplementation* find_implementation(std::string_view name) {

@@ -37,11 +37,11 @@ class RangeStream {
 };
 using RangePtr = std::unique_ptr<RangeStream>;
 
-enum class SelectorYields : uint8_t { Values, Timestamps };
+enum class SelectorYields : uint8_t { Values, Timestamps, FloatTimestamps };
 
 /// The newest sample in (t - lookback, t] at every step, absent where that is a stale marker. With
-/// `Timestamps` the value is the sample's own time in seconds. `selector` and `context` outlive the
-/// stream.
+/// `Timestamps` the value is the sample's own time in seconds; with `FloatTimestamps` histograms
+/// stay what they are. `selector` and `context` outlive the stream.
 Result<StreamPtr> open_instant_selector(const VectorSelector& selector, const Steps& steps,
                                         SelectorYields yields, QueryContext& context);
 /// Samples of a range selector, `anchored` and `smoothed` ones included.

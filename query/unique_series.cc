@@ -97,9 +97,9 @@ class MergedStream final : public SeriesStream {
 
 }  // namespace
 
-StreamPtr unique_series(StreamPtr input, EqualSeries rule, const Steps& steps,
+StreamPtr unique_series(StreamPtr input, EqualSeries rule, LabelChange change, const Steps& steps,
                         QueryContext& context) {
-  if (trivially_unique(input->series())) return input;
+  if (change == LabelChange::NameOnly && trivially_unique(input->series())) return input;
   auto assignment = find_equal(input->series(), context.features().delayed_name_removal);
   if (!assignment) return input;
   std::vector<SeriesInfo> all = input->take_series();

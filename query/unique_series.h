@@ -12,10 +12,16 @@ enum class EqualSeries : uint8_t {
   Refuse,      ///< an error as soon as two series with equal labels have samples at all
 };
 
+/// How the input's labels came about from series that were all different.
+enum class LabelChange : uint8_t {
+  NameOnly,  ///< at most by dropping their names
+  Any,
+};
+
 /// Passes the stream through, after looking at its labels only, unless operations have made series
 /// coincide; then reads it whole. Errors while reading: Execution, `vector cannot contain metrics
 /// with the same labelset`.
-StreamPtr unique_series(StreamPtr input, EqualSeries rule, const Steps& steps,
+StreamPtr unique_series(StreamPtr input, EqualSeries rule, LabelChange change, const Steps& steps,
                         QueryContext& context);
 
 /// The error's text.
