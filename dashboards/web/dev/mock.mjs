@@ -30,7 +30,7 @@ function row(cluster, namespace, name, desired, more = {}) {
 
 function rows() {
   if (scenario === 'empty') return [];
-  const clusters = scenario === 'large' ? Array.from({length: 120}, (_, i) => `edge-${String(i).padStart(3, '0')}`) : ['gondor', 'rohan', 'shire'];
+  const clusters = scenario === 'large' ? Array.from({length: 1000}, (_, i) => `edge-${String(i).padStart(3, '0')}`) : ['gondor', 'rohan', 'shire'];
   const list = clusters.flatMap(cluster => kWorkloads.map(([ns, name, n]) => row(cluster, ns, name, n)));
   const change = (cluster, name, values) => Object.assign(list.find(r => r.cluster === cluster && r.name === name), values);
   change(clusters[2], 'nginx', {phase: 'Stalled', reason: 'ImagePullBackOff', message: 'Back-off pulling image "registry.example/shop/nginx:1.27-typo": 2 of 3 new pods', updated: 2, ready: 1, available: 1, since: Math.round(began - 260),

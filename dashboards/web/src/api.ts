@@ -14,6 +14,7 @@ export interface Cluster {
   lastArrivalSeconds?: number | null; // age at the time of the answer
   lagSeconds?: number | null;
   activeSeries?: number;
+  note?: string; // what is unusual about it, and the fix
   deployments?: Partial<Record<Phase, number>>;
 }
 
@@ -80,6 +81,10 @@ export class ApiError extends Error {
   constructor(message: string, readonly kind: string) { super(message); }
 }
 
+function parse(text: string): any {
+  try { return JSON.parse(text); } catch { return null; }
+}
+
 type Params = Record<string, string | number | undefined>;
 
 // GET, or POST as a form where the parameters may be long.
@@ -97,7 +102,8 @@ export async function ask<T>(path: string, params: Params = {}, options: {signal
     if (options.signal?.aborted) throw error;
     throw new ApiError('aerie cannot be reached', 'network');
   }
-  const body = await response.json().catch(() => null);
+  const text = await response.text();
+  const body = parse(text);
   if (body?.status === 'success') return {data: body.data, warnings: body.warnings ?? [], infos: body.infos ?? []};
-  throw new ApiError(body?.error ?? `the server answered ${response.status}`, body?.errorType ?? String(response.status));
+  throw new ApiError(body?.error ?? `the server answered ${response.status}${text && text.length < 200 && !text.includes('<') ? `: ${text.trim()}` : ''}`, body?.errorType ?? String(response.status));
 }

@@ -28,9 +28,9 @@ function firingIn(cluster: string): Alert[] {
   return alerts.value.list.filter(alert => alert.state === 'firing' && alert.labels.cluster === cluster);
 }
 
-// Worst: silent, then what is broken, then what fires.
+// Worst: silent, then what is broken, then what fires, then what lags.
 function severity(cluster: Cluster): number[] {
-  return [clusterStates.indexOf(cluster.state), ...kBad.map(phase => -(cluster.deployments?.[phase] ?? 0)), -firingIn(cluster.cluster).length];
+  return [cluster.state === 'silent' ? 0 : 1, ...kBad.map(phase => -(cluster.deployments?.[phase] ?? 0)), -firingIn(cluster.cluster).length, clusterStates.indexOf(cluster.state)];
 }
 
 function worstFirst(a: Cluster, b: Cluster): number {
@@ -115,6 +115,7 @@ function ClusterTable({clusters, answeredAt}: {clusters: Cluster[]; answeredAt: 
                   <td class="wide"><ClusterChip state={cluster.state} /></td>
                   <th scope="row">
                     <a data-row href={base + link('deployments', {cluster: cluster.cluster})}>{cluster.cluster}</a>
+                    {cluster.note && <span class="message whole">{cluster.note}</span>}
                     <span class="narrow-only"><ClusterChip state={cluster.state} /></span>
                     <span class="narrow-only muted">{[cluster.environment, cluster.zone].filter(Boolean).join(' · ')}</span>
                   </th>
