@@ -79,7 +79,7 @@ std::optional<Cause> failed_create(const DeploymentEvidence& e) {
   cause.count = *missing;
   if (const auto* quota = exhausted_quota(e)) {
     cause.detail = "Quota";
-    cause.message = fmt::format("{} cannot be created: quota {} allows {} of {}, {} are used",
+    cause.message = fmt::format("{} cannot be created: quota {} allows {} {}, {} are used",
                                 plural(*missing, "pod"), quota->name, quota->hard->value,
                                 quota->resource, quota->used->value);
   } else {
