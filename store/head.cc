@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -213,12 +214,19 @@ std::vector<HeadExemplar> Head::exemplars(uint32_t slot) const {
 // replay, checkpoints
 
 void Head::define(uint32_t slot, const model::Labels& labels) {
-  bool displaced = false;
-  index_.define(slot, labels, displaced);
+  index_.define(slot, labels);
   index_.state(slot)->defined = true;
-  // A block holds one series per slot and one slot per labels: what the displaced series left stays
-  // in blocks of its own.
-  if (displaced) detach([](const HeadBlock&) { return true; });
+  // A block holds one series per slot: what a former holder left stays in a block of its own. It is
+  // hardly ever there, because a slot is freed only when all its samples are sealed.
+  for (auto it = active_.begin(); it != active_.end();) {
+    if (it->second->find(slot) == nullptr) {
+      ++it;
+      continue;
+    }
+    set_aside_.push_back(it->second);
+    it = active_.erase(it);
+    recent_ = nullptr;
+  }
 }
 
 void Head::restore(const SeriesSnapshot& series) {
@@ -255,7 +263,8 @@ std::vector<SeriesSnapshot> Head::snapshot(uint32_t& from, size_t limit) const {
 
 std::vector<std::shared_ptr<const HeadBlock>> Head::detach(
     const std::function<bool(const HeadBlock&)>& wanted) {
-  std::vector<std::shared_ptr<const HeadBlock>> out;
+  // Older than the active blocks of their spans, so they go first.
+  std::vector<std::shared_ptr<const HeadBlock>> out = std::exchange(set_aside_, {});
   for (auto it = active_.begin(); it != active_.end();) {
     if (!wanted(*it->second)) {
       ++it;

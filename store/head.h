@@ -62,8 +62,7 @@ class Head {
   void apply(LogPosition position, model::TimestampMs arrived, const WriteBatch& batch,
              const SealedRanges* sealed, WriteOutcome& outcome);
 
-  /// Replay: binds slots to labels; on a clash everything written so far is set aside (see
-  /// set_aside_all).
+  /// Replay: binds a slot to labels. Whoever had the slot or the labels is forgotten.
   void define(uint32_t slot, const model::Labels& labels);
   void restore(const SeriesSnapshot& series);
   /// Series that are alive and have a definition in the log, in slot order; `from` is moved on; at
@@ -108,7 +107,9 @@ class Head {
   SeriesIndex index_;
   uint32_t next_serial_ = 1;
   std::map<model::TimestampMs, std::shared_ptr<HeadBlock>>
-      active_;                   // by span start; the applier writes to these
+      active_;  // by span start; the applier writes to these
+  std::vector<std::shared_ptr<const HeadBlock>>
+      set_aside_;                // by define(); the next detach() takes them
   HeadBlock* recent_ = nullptr;  // the block of the row before
   std::vector<PairState> pairs_;
   std::vector<uint32_t> free_pairs_;

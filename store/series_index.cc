@@ -101,19 +101,12 @@ SeriesHandle SeriesIndex::resolve(const model::Labels& labels) {
   return create(slot, labels, hash);
 }
 
-SeriesHandle SeriesIndex::define(uint32_t slot, const model::Labels& labels, bool& displaced) {
+SeriesHandle SeriesIndex::define(uint32_t slot, const model::Labels& labels) {
   const std::unique_lock lock(mutex_);
   const uint64_t hash = labels.hash();
-  displaced = false;
-  if (const auto old = find(labels, hash)) {
-    remove_one(*old);
-    displaced = true;
-  }
+  if (const auto old = find(labels, hash)) remove_one(*old);
   const SeriesState* state = states_.find(slot);
-  if (state != nullptr && state->pairs) {
-    remove_one(slot);
-    displaced = true;
-  }
+  if (state != nullptr && state->pairs) remove_one(slot);
   // Slots between are free until their own definition comes.
   for (uint32_t i = slot_limit_.load(std::memory_order_relaxed); i < slot; ++i) {
     states_.make(i);

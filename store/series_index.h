@@ -48,9 +48,8 @@ class SeriesIndex {
 
   /// Finds or creates. O(labels).
   SeriesHandle resolve(const model::Labels& labels);
-  /// For replays: `labels` get exactly this slot. Whoever had the slot or the labels is removed;
-  /// `displaced` says so.
-  SeriesHandle define(uint32_t slot, const model::Labels& labels, bool& displaced);
+  /// For replays: `labels` get exactly this slot. Whoever had the slot or the labels is removed.
+  SeriesHandle define(uint32_t slot, const model::Labels& labels);
   /// Frees slots for reuse; their handles become stale. Applier only.
   void remove(const std::vector<uint32_t>& slots);
 

@@ -149,6 +149,27 @@ TEST_CASE("recovery decides an unlabelled pair as it was decided live") {
   CHECK(offer(311'000).deduplicated == 1);
 }
 
+TEST_CASE("a slot that changed hands does not tear samples out of a replayed block") {
+  StoreFixture fixture;
+  const model::Labels gone = {{"__name__", "gone"}};
+  const model::Labels next = {{"__name__", "next"}};
+  fixture.write(gone, kNow, 1);
+  fixture.clock.advance(std::chrono::hours(3));
+  const int64_t later = 3 * 3600 * 1000;
+  fixture.write(kUp, kNow + later, 1);
+  must(fixture.store().flush());  // `gone` stands in the checkpoint, then it is swept
+  fixture.write(kUp, kNow + later + 1, 2);
+  fixture.write(next, kNow + later + 1, 1);  // takes the free slot
+  const auto live = fixture.read();
+  REQUIRE(live.size() == 3);
+  fixture.reopen();
+  CHECK(fixture.read() == live);
+  must(fixture.store().flush());
+  CHECK(fixture.read() == live);
+  fixture.reopen();
+  CHECK(fixture.read() == live);
+}
+
 TEST_CASE("watermarks of clusters survive, and the clusters are not taken for alive") {
   StoreFixture fixture;
   fixture.store().arrivals().note("gondor", kNow - 500);

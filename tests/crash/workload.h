@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/labels.h"
+#include "model/time.h"
+#include "store/store.h"
+
+namespace aerie::crash {
+
+/// What the writer writes and the checker expects: a pure function of (seed, thread, step). Step i
+/// of a thread is one batch.
+inline constexpr int kThreads = 3;
+inline constexpr model::TimestampMs kFirstTime = 1'700'000'000'000;
+inline constexpr model::DurationMs kStepMs = 50;
+inline constexpr model::DurationMs kPartitionSpan = 20'000;
+
+struct Expected {
+  model::Labels labels;
+  model::TimestampMs t = 0;
+  double value = 0;
+};
+
+/// The samples of one batch: a constant, a counter, decimals, arbitrary bits, stale markers, and a
+/// series that lives for 20 steps.
+std::vector<Expected> batch_of(uint64_t seed, int thread, int64_t step);
+/// The step that a sample belongs to.
+inline int64_t step_of(model::TimestampMs t) { return (t - kFirstTime) / kStepMs; }
+
+/// The store as both programs open it.
+store::StoreOptions store_options(const std::string& path);
+
+/// Writer to checker, one line each: "S <thread> <step>" before a batch is sent, "A <thread>
+/// <step>" when it is acknowledged.
+std::string line_of(char kind, int thread, int64_t step);
+
+}  // namespace aerie::crash
