@@ -28,7 +28,7 @@ struct TimeRange {
 
 /// Prometheus durations: `1h30m`, `0`, units y w d h m s ms, largest first. Errors: InvalidArgument
 /// with Prometheus's texts
-/// (`not a valid duration string: "5x"`, `empty duration string`, `duration out of range`).
+/// (`unknown unit "x" in duration "5x"`, `empty duration string`, `duration out of range`).
 Result<DurationMs> parse_duration(std::string_view text);
 /// The shortest form Prometheus prints: `1h30m`, `90d` as `90d`, `1w` only when it divides evenly,
 /// `0s`.

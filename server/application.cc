@@ -18,6 +18,7 @@
 #include "dashboards/web.h"
 #include "http/server.h"
 #include "ingest/remote_write_api.h"
+#include "query/api.h"
 #include "query/engine.h"
 #include "server/status_api.h"
 #include "store/file_system.h"
@@ -66,6 +67,14 @@ query::EngineOptions engine_options(const Flags& flags) {
   return options;
 }
 
+query::QueryApiOptions query_api_options(const Flags& flags) {
+  query::QueryApiOptions options;
+  options.revision = revision();
+  options.flags = {flags.all.begin(), flags.all.end()};
+  options.storage_retention = model::format_duration(flags.retention);
+  return options;
+}
+
 ingest::IngestOptions ingest_options(const Config& config) {
   ingest::IngestOptions options;
   options.clusters = config.clusters;
@@ -98,7 +107,7 @@ class RunningApplication final : public Application {
   RunningApplication(const Flags& flags, Config config)
       : flags_(flags),
         config_(std::make_shared<const Config>(std::move(config))),
-        status_(flags, status_actions(), metrics_, clock_),
+        status_(flags, status_actions(), metrics_),
         reload_successful_(metrics_.gauge("aerie_config_last_reload_successful",
                                           "Whether the last configuration reload was successful.")),
         query_pool_(
@@ -141,6 +150,7 @@ class RunningApplication final : public Application {
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<query::Engine> engine_;
+  std::unique_ptr<query::QueryApi> query_api_;
   std::vector<std::unique_ptr<Generation>> generations_;  // the last one serves
 };
 
@@ -204,6 +214,8 @@ Status RunningApplication::open_store() {
 Status RunningApplication::open_subjects() {
   status_.waiting_for("starting rules and verdicts");
   engine_ = std::make_unique<query::Engine>(engine_options(flags_), *store_, clock_);
+  query_api_ =
+      std::make_unique<query::QueryApi>(query_api_options(flags_), *engine_, *store_, clock_);
   auto generation = make_generation(config_.copy());
   if (!generation) return std::move(generation).error();
   serve(std::move(*generation));
@@ -238,6 +250,7 @@ Result<std::unique_ptr<Generation>> RunningApplication::make_generation(
 
   http::Router& routes = generation->routes;
   status_.register_routes(routes, api_pool_);
+  query_api_->register_routes(routes, query_pool_);
   generation->remote_write->register_routes(routes);
   clusters::register_routes(routes, api_pool_, *generation->clusters);
   dashboards::register_web(routes, api_pool_);

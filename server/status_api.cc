@@ -1,14 +1,8 @@
 #include "server/status_api.h"
 
-#include <fmt/core.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-#include <limits>
 #include <utility>
 
 #include "http/json_writer.h"
-#include "model/time.h"
 
 namespace aerie::server {
 namespace {
@@ -28,13 +22,10 @@ Response api_error(int status, std::string_view type, std::string_view message) 
 
 }  // namespace
 
-StatusApi::StatusApi(const Flags& flags, Actions actions, MetricRegistry& metrics,
-                     const Clock& clock)
+StatusApi::StatusApi(const Flags& flags, Actions actions, MetricRegistry& metrics)
     : flags_(flags),
       actions_(std::move(actions)),
       metrics_(metrics),
-      clock_(clock),
-      started_ms_(clock.now_ms()),
       waiting_for_(std::string("starting")) {}
 
 void StatusApi::waiting_for(std::string what) {
@@ -45,7 +36,7 @@ void StatusApi::ready() { waiting_for({}); }
 
 void StatusApi::stopping() { waiting_for("stopping"); }
 
-void StatusApi::register_starting_routes(http::Router& router, WorkPool& pool) {
+void StatusApi::register_health(http::Router& router, WorkPool& pool) {
   router.blocking({Method::Get}, "/-/healthy", pool,
                   [](const Request&) { return Response::text(200, "aerie is healthy.\n"); });
   router.blocking({Method::Get}, "/-/ready", pool,
@@ -55,6 +46,10 @@ void StatusApi::register_starting_routes(http::Router& router, WorkPool& pool) {
     response.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
     return response;
   });
+}
+
+void StatusApi::register_starting_routes(http::Router& router, WorkPool& pool) {
+  register_health(router, pool);
   const auto refuse = [this](const Request&) {
     Response response = answer_ready();
     response.status = 503;
@@ -66,27 +61,15 @@ void StatusApi::register_starting_routes(http::Router& router, WorkPool& pool) {
 }
 
 void StatusApi::register_routes(http::Router& router, WorkPool& pool) {
-  router.blocking({Method::Get}, "/-/healthy", pool,
-                  [](const Request&) { return Response::text(200, "aerie is healthy.\n"); });
-  router.blocking({Method::Get}, "/-/ready", pool,
-                  [this](const Request&) { return answer_ready(); });
+  register_health(router, pool);
   router.blocking({Method::Put, Method::Post}, "/-/reload", pool,
                   [this](const Request&) { return answer_reload(); });
   router.blocking({Method::Put, Method::Post}, "/-/quit", pool,
                   [this](const Request&) { return answer_quit(); });
-  router.blocking({Method::Get}, "/metrics", pool, [this](const Request&) {
-    Response response = Response::text(200, metrics_.expose());
-    response.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-    return response;
-  });
   router.blocking({Method::Put, Method::Post}, "/api/v1/admin/tsdb/flush", pool,
                   [this](const Request&) { return answer_flush(); });
-  router.blocking({Method::Get, Method::Post}, "/api/v1/status/flags", pool,
-                  [this](const Request&) { return answer_flags(); });
   router.blocking({Method::Get, Method::Post}, "/api/v1/status/config", pool,
                   [this](const Request&) { return answer_config(); });
-  router.blocking({Method::Get, Method::Post}, "/api/v1/status/runtimeinfo", pool,
-                  [this](const Request&) { return answer_runtime_info(); });
 }
 
 Response StatusApi::answer_ready() const {
@@ -117,37 +100,10 @@ Response StatusApi::answer_flush() const {
   return Response::no_content();
 }
 
-Response StatusApi::answer_flags() const {
-  std::string data;
-  http::JsonWriter json(data);
-  json.begin_object();
-  for (const auto& [name, value] : flags_.all) json.field(name, value);
-  json.end_object();
-  return Response::json(200, http::success_envelope(data));
-}
-
 Response StatusApi::answer_config() const {
   std::string data;
   http::JsonWriter json(data);
   json.begin_object().field("yaml", actions_.config_text()).end_object();
-  return Response::json(200, http::success_envelope(data));
-}
-
-Response StatusApi::answer_runtime_info() const {
-  char folder[4096] = {};
-  const char* working = getcwd(folder, sizeof(folder) - 1) == nullptr ? "" : folder;
-  char host[256] = {};
-  gethostname(host, sizeof(host) - 1);
-  std::string data;
-  http::JsonWriter json(data);
-  json.begin_object()
-      .field("startTime", model::format_rfc3339(started_ms_))
-      .field("CWD", working)
-      .field("hostname", host)
-      .field("serverTime", model::format_rfc3339(clock_.now_ms()));
-  json.key("reloadConfigSuccess")
-      .boolean(metrics_.gauge("aerie_config_last_reload_successful", "").value() == 1);
-  json.field("storageRetention", model::format_duration(flags_.retention)).end_object();
   return Response::json(200, http::success_envelope(data));
 }
 

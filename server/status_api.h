@@ -4,7 +4,6 @@
 #include <functional>
 #include <string>
 
-#include "base/clock.h"
 #include "base/guarded.h"
 #include "base/metrics.h"
 #include "base/result.h"
@@ -14,7 +13,7 @@
 
 namespace aerie::server {
 
-/// The endpoints about the process itself: health, readiness, reload, quit, metrics, flags,
+/// The endpoints about the process itself: health, readiness, reload, quit, metrics,
 /// configuration, admin. Thread-safe. Answers from the first moment: until ready() was called,
 /// `/-/ready` tells what is being waited for.
 class StatusApi {
@@ -26,7 +25,7 @@ class StatusApi {
     std::function<std::string()> config_text;  ///< the configuration in force, secrets masked
   };
   /// All references outlive the object.
-  StatusApi(const Flags& flags, Actions actions, MetricRegistry& metrics, const Clock& clock);
+  StatusApi(const Flags& flags, Actions actions, MetricRegistry& metrics);
 
   /// Health, readiness and metrics only, and 503 for every other path: what is served while the
   /// store opens.
@@ -41,19 +40,16 @@ class StatusApi {
   void stopping();
 
  private:
+  void register_health(http::Router& router, WorkPool& pool);
   http::Response answer_ready() const;
   http::Response answer_reload();
   http::Response answer_quit();
   http::Response answer_flush() const;
-  http::Response answer_flags() const;
   http::Response answer_config() const;
-  http::Response answer_runtime_info() const;
 
   const Flags& flags_;
   const Actions actions_;
   MetricRegistry& metrics_;
-  const Clock& clock_;
-  const int64_t started_ms_;
   Guarded<std::string> waiting_for_;  // empty: ready
 };
 
