@@ -80,14 +80,14 @@ export function Since({unix}: {unix?: number | null}) {
   return <time class="number" dateTime={new Date(unix * 1000).toISOString()} title={dateTime(unix * 1000)}>{duration(now.value / 1000 - unix)}</time>;
 }
 
-// `3 of 5` with a bar; the text says all that the bar says.
-export function Ready({ready, desired}: {ready?: number | null; desired?: number | null}) {
+// `3/5` with a bar, which is full and green only if these are pods of the new template as well.
+export function Ready({ready, desired, updated}: {ready?: number | null; desired?: number | null; updated?: number | null}) {
   if (ready === undefined || ready === null || desired === undefined || desired === null) return <span class="muted">unknown</span>;
   const share = desired > 0 ? Math.min(1, ready / desired) : 1;
   return (
     <span class="ready">
       <span class="number">{count(ready)}<span class="muted">/{count(desired)}</span></span>
-      <span class={desired > 0 ? 'bar' : 'bar none'} aria-hidden="true"><span class={share < 1 ? 'part' : ''} style={{width: `${share * 100}%`}} /></span>
+      <span class={desired > 0 ? 'bar' : 'bar none'} aria-hidden="true"><span class={share < 1 || (updated ?? desired) < desired ? 'part' : ''} style={{width: `${share * 100}%`}} /></span>
     </span>
   );
 }

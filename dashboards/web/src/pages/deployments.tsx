@@ -92,7 +92,7 @@ function List() {
                     </th>
                     <td class="wide">{row.cluster}</td>
                     <td class="wide text">{row.reason && <span class="reason">{row.reason}</span>}{row.message && <span class="message" title={row.message}>{row.message}</span>}</td>
-                    <td class="right"><Ready ready={row.ready} desired={row.desired} /></td>
+                    <td class="right"><Ready ready={row.ready} desired={row.desired} updated={row.updated} /></td>
                     <td class="right wide number">{row.updated ?? '–'}</td>
                     <td class="right"><Since unix={row.since} /></td>
                     <td class="right wide"><Age seconds={row.evidenceAgeSeconds} at={answeredAt} /></td>

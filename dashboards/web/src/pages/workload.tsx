@@ -64,7 +64,7 @@ export function WorkloadPage({namespace, name}: {namespace: string; name: string
                     <th scope="row"><a data-row href={base + link('deployments', {cluster: row.cluster})}>{row.cluster}</a><span class="narrow-only"><PhaseChip phase={row.phase} /></span></th>
                     <td class="wide"><PhaseChip phase={row.phase} /></td>
                     <td class="text"><Why row={row} /></td>
-                    <td class="right"><Ready ready={row.ready} desired={row.desired} /></td>
+                    <td class="right"><Ready ready={row.ready} desired={row.desired} updated={row.updated} /></td>
                     <td class="right wide number">{row.updated ?? '–'}</td>
                     <td class="right wide number">{row.available ?? '–'}</td>
                     <td class="right"><Since unix={row.since} /></td>
