@@ -37,6 +37,7 @@ async function watched(context) {
 }
 
 async function settled(page, name) {
+  page.setDefaultTimeout(10_000);
   await page.locator('h1').first().waitFor({state: 'attached'});
   await page.locator('text=Asking…').waitFor({state: 'detached'});
   if (name.startsWith('query')) await page.locator('.cm-content').waitFor();
@@ -66,8 +67,9 @@ async function looks(browser) {
       for (const [name, where] of pages) {
         problems.length = 0;
         await page.goto(root + where);
-        await settled(page, name);
         const label = `${name} ${colorScheme} ${width}`;
+        const shown = await settled(page, name).then(() => '', error => String(error).split('\n')[0]);
+        check(`${label}: shows its content`, shown === '', shown);
         const violations = await axe(page);
         check(`${label}: no axe violation`, violations.length === 0, violations.join(', '));
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);

@@ -100,6 +100,11 @@ export function Loading() {
   return <p class="muted pad" role="status">Asking…</p>;
 }
 
+// `ImagePull/ErrImagePull` may break after the slash, nowhere else.
+export function Reason({text}: {text: string}) {
+  return <span class="reason">{text.split('/').flatMap((part, i) => i === 0 ? [part] : ['/', <wbr />, part])}</span>;
+}
+
 // Text to copy. The clipboard needs HTTPS or localhost; elsewhere the field is selected instead.
 export function Snippet({text, label}: {text: string; label: string}) {
   const field = useRef<HTMLTextAreaElement>(null);

@@ -3,7 +3,7 @@ import {useSignal} from '@preact/signals';
 import {ask, base, phases, type Deployment, type Phase} from '../api';
 import {plural} from '../format';
 import {usePolled} from '../live';
-import {Loading, Notice, PhaseChip, Ready, ShowMore, Since, Age} from '../parts';
+import {Loading, Notice, PhaseChip, Ready, Reason, ShowMore, Since, Age} from '../parts';
 import {link, place, setParams} from '../router';
 import {WorkloadPage} from './workload';
 
@@ -91,7 +91,7 @@ function List() {
                       <span class="narrow-only"><PhaseChip phase={row.phase} /> <span class="muted">{row.cluster}{row.reason ? ` · ${row.reason}` : ''}</span></span>
                     </th>
                     <td class="wide">{row.cluster}</td>
-                    <td class="wide text">{row.reason && <span class="reason">{row.reason}</span>}{row.message && <span class="message" title={row.message}>{row.message}</span>}</td>
+                    <td class="wide text">{row.reason && <Reason text={row.reason} />}{row.message && <span class="message" title={row.message}>{row.message}</span>}</td>
                     <td class="right"><Ready ready={row.ready} desired={row.desired} updated={row.updated} /></td>
                     <td class="right wide number">{row.updated ?? '–'}</td>
                     <td class="right"><Since unix={row.since} /></td>

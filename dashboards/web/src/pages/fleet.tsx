@@ -3,7 +3,7 @@ import {ask, base, phases, type Alert, type Cluster, type Deployment, type Phase
 import {alerts} from '../alert_list';
 import {count, plural} from '../format';
 import {usePolled} from '../live';
-import {Age, AlertChip, ClusterChip, clusterStates, Loading, Notice, PhaseChip, PhaseCounts, Since, Snippet} from '../parts';
+import {Age, AlertChip, ClusterChip, clusterStates, Loading, Notice, PhaseChip, PhaseCounts, Reason, Since, Snippet} from '../parts';
 import {link} from '../router';
 
 const kBad: Phase[] = ['Stalled', 'Degraded', 'NotPropagated'];
@@ -47,6 +47,7 @@ function Tiles({clusters}: {clusters: Cluster[]}) {
   const counts = total(clusters);
   const all = Object.values(counts).reduce((sum, n) => sum + n, 0);
   const firing = alerts.value.list.filter(alert => alert.state === 'firing');
+  const known = alerts.value.answeredAt > 0;
   const severities = [...new Set(firing.map(alert => alert.labels.severity ?? 'none'))].sort();
   return (
     <div class="tiles">
@@ -57,8 +58,8 @@ function Tiles({clusters}: {clusters: Cluster[]}) {
         </span>
       </Tile>
       <Tile title="Deployments" value={count(all)}><PhaseCounts counts={counts} /></Tile>
-      <Tile title="Firing alerts" value={count(firing.length)}>
-        {firing.length ? severities.map(name => `${firing.filter(alert => (alert.labels.severity ?? 'none') === name).length} ${name}`).join(', ') : <span class="muted">nothing fires</span>}
+      <Tile title="Firing alerts" value={known ? count(firing.length) : '–'}>
+        {!known ? <span class="muted">not known yet</span> : firing.length ? severities.map(name => `${firing.filter(alert => (alert.labels.severity ?? 'none') === name).length} ${name}`).join(', ') : <span class="muted">nothing fires</span>}
       </Tile>
     </div>
   );
@@ -87,7 +88,7 @@ function Attention({fleet}: {fleet: Fleet}) {
             <span>
               <a href={base + link('deployments', {namespace: row.namespace, name: row.name})}>{row.namespace}/{row.name}</a>
               {' in '}{more.length > 2 ? plural(more.length + 1, 'cluster') : [row, ...more].map(r => r.cluster).join(', ')}
-              {row.reason && <> · <span class="reason">{row.reason}</span></>}
+              {row.reason && <> · <Reason text={row.reason} /></>}
               {row.since ? <> · for <Since unix={row.since} /></> : null}
             </span>
           </li>
@@ -99,13 +100,14 @@ function Attention({fleet}: {fleet: Fleet}) {
 }
 
 function ClusterTable({clusters, answeredAt}: {clusters: Cluster[]; answeredAt: number}) {
+  const hasSeries = clusters.some(cluster => cluster.activeSeries != null);
   return (
     <section>
       <h2 id="clusters">Clusters</h2>
       <div class="scroll" tabIndex={0} role="region" aria-labelledby="clusters">
         <table>
           <thead>
-            <tr><th class="wide">State</th><th>Cluster</th><th class="wide">Environment</th><th class="wide">Zone</th><th class="right">Last data</th><th class="right wide">Lag</th><th>Deployments</th><th>Firing</th><th class="right wide">Series</th></tr>
+            <tr><th class="wide">State</th><th>Cluster</th><th class="wide">Environment</th><th class="wide">Zone</th><th class="right">Last data</th><th class="right wide">Lag</th><th>Deployments</th><th>Firing</th>{hasSeries && <th class="right wide">Series</th>}</tr>
           </thead>
           <tbody>
             {[...clusters].sort(worstFirst).map(cluster => {
@@ -124,8 +126,8 @@ function ClusterTable({clusters, answeredAt}: {clusters: Cluster[]; answeredAt: 
                   <td class="right"><Age seconds={cluster.lastArrivalSeconds} at={answeredAt} /></td>
                   <td class="right wide number">{cluster.lagSeconds == null ? '–' : `${cluster.lagSeconds.toFixed(1)} s`}</td>
                   <td><PhaseCounts counts={cluster.deployments ?? {}} /></td>
-                  <td>{firing.length ? <a class="counts" href={base + link('alerts', {filter: `cluster=${cluster.cluster}`})}><AlertChip state="firing" severity={firing[0].labels.severity} /> {firing.length}</a> : <span class="muted">–</span>}</td>
-                  <td class="right wide number">{cluster.activeSeries == null ? '–' : count(cluster.activeSeries)}</td>
+                  <td>{firing.length ? <a class="counts" href={base + link('alerts', {filter: `cluster=${cluster.cluster}`})}><AlertChip state="firing" severity={firing[0].labels.severity} /> {firing.length}</a> : <span class="muted">{alerts.value.answeredAt ? '–' : '?'}</span>}</td>
+                  {hasSeries && <td class="right wide number">{cluster.activeSeries == null ? '–' : count(cluster.activeSeries)}</td>}
                 </tr>
               );
             })}

@@ -2,7 +2,7 @@
 import {ask, ApiError, base, phases, type Deployment, type Workload} from '../api';
 import {dateTime, plural} from '../format';
 import {usePolled} from '../live';
-import {Age, Loading, Notice, PhaseChip, Ready, Since} from '../parts';
+import {Age, Loading, Notice, PhaseChip, Ready, Reason, Since} from '../parts';
 import {link} from '../router';
 
 function Why({row}: {row: Deployment}) {
@@ -10,22 +10,23 @@ function Why({row}: {row: Deployment}) {
     return (
       <ul class="causes">
         {row.causes.map(cause => (
-          <li key={cause.reason}><span class="reason">{cause.reason}</span>{cause.count > 0 && <span class="muted"> {plural(cause.count, 'pod')}</span>}{cause.message && <span class="message whole">{cause.message}</span>}</li>
+          <li key={cause.reason}><Reason text={cause.reason} />{cause.count > 0 && <span class="muted"> {plural(cause.count, 'pod')}</span>}{cause.message && <span class="message whole">{cause.message}</span>}</li>
         ))}
       </ul>
     );
   }
-  return <>{row.reason && <span class="reason">{row.reason}</span>}{row.message && <span class="message whole">{row.message}</span>}{!row.reason && !row.message && <span class="muted">–</span>}</>;
+  return <>{row.reason && <Reason text={row.reason} />}{row.message && <span class="message whole">{row.message}</span>}{!row.reason && !row.message && <span class="muted">–</span>}</>;
 }
 
 function Sums({workload}: {workload: Workload}) {
   const {desiredReplicas: desired, readyReplicas: ready, unknownReplicas: unknown} = workload;
   const expr = `kube_deployment_status_replicas_ready{namespace="${workload.namespace}", deployment="${workload.name}"}`;
+  const updated = workload.clusters.reduce((sum, row) => sum + (row.updated ?? row.desired ?? 0), 0);
   const oldest = Math.min(...workload.clusters.map(row => row.since ?? Infinity));
   return (
     <dl class="facts">
-      <div><dt>Phase, all clusters</dt><dd><PhaseChip phase={workload.phase} /> {workload.reason && <span class="reason">{workload.reason}</span>}</dd></div>
-      <div><dt>Ready of desired</dt><dd><Ready ready={ready} desired={desired} /></dd></div>
+      <div><dt>Phase, all clusters</dt><dd><PhaseChip phase={workload.phase} /> {workload.reason && <Reason text={workload.reason} />}</dd></div>
+      <div><dt>Ready of desired</dt><dd><Ready ready={ready} desired={desired} updated={updated} /></dd></div>
       {unknown ? <div><dt>Unknown</dt><dd class="number">{unknown}</dd></div> : null}
       {Number.isFinite(oldest) && <div><dt>First change</dt><dd class="number">{dateTime(oldest * 1000)}</dd></div>}
       <div><dt>Samples</dt><dd><a href={base + link('graph', {'g0.expr': expr, 'g0.tab': '0'})}>Ready replicas as a graph</a></dd></div>
