@@ -18,6 +18,9 @@ constexpr protozero::pbf_tag_type kSeriesLabel = 1;
 constexpr protozero::pbf_tag_type kSeriesSample = 2;
 constexpr protozero::pbf_tag_type kSeriesExemplar = 3;
 constexpr protozero::pbf_tag_type kSeriesHistogram = 4;
+// Fields 1 and 2 of a series, length-delimited, as they stand on the wire.
+constexpr char kLabelTag = 0x0a;
+constexpr char kSampleTag = 0x12;
 
 std::string_view to_string_view(protozero::data_view view) { return {view.data(), view.size()}; }
 
@@ -137,7 +140,23 @@ Status WriteRequestDecoder::decode(std::string_view body) {
   return {};
 }
 
+// What every sender writes most of the time: labels shorter than 128 bytes, then one sample,
+// nothing else. False if it is anything else; then nothing was added.
+bool WriteRequestDecoder::decode_plain_series(std::string_view message) {
+  const char* at = message.data();
+  const char* const end = at + message.size();
+  while (end - at >= 2 && at[0] == kLabelTag && at[1] >= 0 && end - at - 2 >= at[1])
+    at += 2 + at[1];
+  if (end - at < 2 || at[0] != kSampleTag || at[1] < 0 || end - at - 2 != at[1]) return false;
+  const auto first = static_cast<uint32_t>(samples_.size());
+  samples_.push_back(decode_sample(std::string_view(at + 2, static_cast<size_t>(at[1]))));
+  series_.push_back({std::string_view(message.data(), static_cast<size_t>(at - message.data())),
+                     message, first, 1, false, false});
+  return true;
+}
+
 void WriteRequestDecoder::decode_series(std::string_view message) {
+  if (decode_plain_series(message)) return;
   DecodedSeries series;
   series.message = message;
   series.first_sample = static_cast<uint32_t>(samples_.size());

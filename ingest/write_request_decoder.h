@@ -73,6 +73,7 @@ class WriteRequestDecoder {
   const std::vector<DecodedMetadata>& metadata() const { return metadata_; }
 
  private:
+  bool decode_plain_series(std::string_view message);
   void decode_series(std::string_view message);
   void decode_metadata(std::string_view message);
 

@@ -83,6 +83,30 @@ TEST_CASE("labels that do not lie together are gathered") {
   CHECK(decoder.samples().size() == 1);
 }
 
+TEST_CASE("the short way over plain series and the general way give the same") {
+  const std::string long_value(300, 'v');
+  for (const std::string& value : {std::string(), std::string("v"), std::string(100, 'v'),
+                                   std::string(122, 'v'), std::string(123, 'v'), long_value}) {
+    const TestSeries series{.labels = {{"__name__", "x"}, {"a", value}, {"b", "2"}},
+                            .samples = {{1763640000000, 1.5}}};
+    const std::string plain = write_request({series});
+    // The same with a second sample: not plain.
+    TestSeries two = series;
+    two.samples.push_back({1763640015000, 2.5});
+    WriteRequestDecoder decoder;
+    REQUIRE(decoder.decode(plain).ok());
+    const std::string labels(decoder.series().at(0).labels);
+    REQUIRE(decoder.samples().size() == 1);
+    CHECK(decoder.samples()[0].t == 1763640000000);
+    CHECK(decoder.samples()[0].value == 1.5);
+    const std::string general = write_request({two});
+    REQUIRE(decoder.decode(general).ok());
+    CHECK(decoder.series().at(0).labels == labels);
+    CHECK(decoder.series()[0].samples == 2);
+    CHECK(parse_labels(labels)->size() == 3);
+  }
+}
+
 TEST_CASE("metadata, unknown fields and an empty request") {
   WriteRequestDecoder decoder;
   const std::string body =
