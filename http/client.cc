@@ -55,6 +55,11 @@ size_t append_header(char* data, size_t size, size_t count, void* target) {
   return size * count;
 }
 
+/// libcurl asks at least once a second; anything but 0 ends the transfer.
+int stop_if_cancelled(void* cancellation, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return static_cast<const Cancellation*>(cancellation)->cancelled() ? 1 : 0;
+}
+
 HeaderList header_list(const Headers& headers) {
   // Without this libcurl waits up to a second for 100 Continue before it sends a large body.
   HeaderList list(curl_slist_append(nullptr, "Expect:"));
@@ -88,6 +93,7 @@ Error transport_error(CURLcode code, const char* detail, std::string_view url) {
     case CURLE_OPERATION_TIMEDOUT: return {ErrorCode::DeadlineExceeded, message};
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL: return {ErrorCode::InvalidArgument, message};
+    case CURLE_ABORTED_BY_CALLBACK: return {ErrorCode::Cancelled, message};
     case CURLE_WRITE_ERROR:
       return {ErrorCode::ResourceExhausted, message + " (the answer is larger than 256 MiB)"};
     default: return {ErrorCode::Unavailable, message};
@@ -138,6 +144,12 @@ Result<Response> Client::send(const ClientRequest& request) {
   curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, append_header);
   curl_easy_setopt(curl, CURLOPT_HEADERDATA, &response);
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
+  if (request.cancellation) {
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, stop_if_cancelled);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA,
+                     const_cast<Cancellation*>(request.cancellation.get()));
+  }
   set_method(curl, request);
 
   const CURLcode code = curl_easy_perform(curl);

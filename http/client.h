@@ -15,6 +15,8 @@ struct ClientRequest {
   Headers headers;
   std::string body;
   std::chrono::milliseconds timeout{10'000};
+  /// When set and cancelled, the request ends within about a second with Cancelled. May be null.
+  std::shared_ptr<const Cancellation> cancellation;
 };
 
 /// Blocking HTTP client on libcurl with kept-alive connections. Thread-safe; call it from a pool,
