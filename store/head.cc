@@ -49,13 +49,16 @@ SealedRanges::SealedRanges(const std::vector<PartitionInfo>& partitions) {
     // removed when reading.
     if (info.tier == 0 && info.sample_count > 0) partitions_.push_back(info);
   }
+  std::sort(partitions_.begin(), partitions_.end(),
+            [](const PartitionInfo& a, const PartitionInfo& b) { return a.log_end > b.log_end; });
 }
 
 bool SealedRanges::covers(model::TimestampMs t, LogPosition position) const {
-  if (position >= end_) return false;
-  return std::any_of(partitions_.begin(), partitions_.end(), [&](const PartitionInfo& info) {
-    return position < info.log_end && info.samples.contains(t);
-  });
+  for (const PartitionInfo& info : partitions_) {
+    if (info.log_end <= position) return false;  // and so are all that follow
+    if (info.samples.contains(t)) return true;
+  }
+  return false;
 }
 
 // ------------------------------------------------------------------------------------------------------------
@@ -286,19 +289,22 @@ void Head::drop(const std::shared_ptr<const HeadBlock>& block) {
 }
 
 LogPosition Head::first_unsealed(LogPosition end) const {
-  for (const auto& block : *blocks()) end = std::min(end, block->birth().position);
+  const auto all = blocks();
+  for (const auto& block : *all) end = std::min(end, block->birth().position);
   return end;
 }
 
 uint64_t Head::samples() const {
   uint64_t n = 0;
-  for (const auto& block : *blocks()) n += block->samples();
+  const auto all = blocks();
+  for (const auto& block : *all) n += block->samples();
   return n;
 }
 
 size_t Head::sweep(model::TimestampMs before_t) {
   model::TimestampMs oldest_span = model::kMaxTimestamp;
-  for (const auto& block : *blocks()) oldest_span = std::min(oldest_span, block->span().first);
+  const auto all = blocks();
+  for (const auto& block : *all) oldest_span = std::min(oldest_span, block->span().first);
   std::vector<uint32_t> idle;
   for (uint32_t slot = 0; slot < index_.slot_limit(); ++slot) {
     SeriesState& state = *index_.state(slot);

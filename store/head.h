@@ -35,7 +35,7 @@ class SealedRanges {
   LogPosition end() const { return end_; }
 
  private:
-  std::vector<PartitionInfo> partitions_;
+  std::vector<PartitionInfo> partitions_;  // by descending log_end
   LogPosition end_ = 0;
 };
 
@@ -55,6 +55,8 @@ class Head {
 
   SeriesIndex& index() { return index_; }
   const SeriesIndex& index() const { return index_; }
+  /// Keep the pointer while you walk: `for (… : *head.blocks())` lets go of it before the first
+  /// step.
   std::shared_ptr<const HeadBlocks> blocks() const { return blocks_.copy(); }
 
   /// Applies the rows of the record at `position`: decides about each, keeps what is kept. Handles

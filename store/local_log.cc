@@ -412,7 +412,7 @@ Status LocalLog::open_segment(LogPosition start) {
   if (checkpoint_started_ && checkpoint_sequence_ == 0) checkpoint_sequence_ = header.sequence;
   folder_.with([&](Folder& folder) {
     folder.segments[header.sequence].header = header;
-    folder.want_spare = header.file_bytes == options_.segment_bytes;
+    folder.want_spare = header.file_bytes * kGrowth >= options_.segment_bytes;
   });
   return {};
 }

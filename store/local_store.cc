@@ -169,7 +169,8 @@ Result<std::unique_ptr<model::Selection>> LocalStore::select(const model::Matche
                                                              model::TimeRange range) const {
   MergedSelection::Sources sources;
   // Head before partitions: a block that is sealed in between is seen twice, never not at all.
-  for (const auto& block : *head_.blocks()) {
+  const auto blocks = head_.blocks();
+  for (const auto& block : *blocks) {
     if (block->extent().overlaps(range)) sources.blocks.push_back(block);
   }
   if (!sources.blocks.empty()) sources.head = head_.index().select(matchers);
@@ -210,7 +211,8 @@ model::TimeRange LocalStore::extent() const {
     all.first = std::min(all.first, range.first);
     all.last = std::max(all.last, range.last);
   };
-  for (const auto& block : *head_.blocks()) widen(block->extent());
+  const auto blocks = head_.blocks();
+  for (const auto& block : *blocks) widen(block->extent());
   for (const PartitionInfo& info : partitions_->live()) widen(info.samples);
   return all;
 }

@@ -41,10 +41,12 @@ uint32_t SeriesIndex::intern(std::string_view name, std::string_view value) {
   return id;
 }
 
-bool SeriesIndex::same(uint32_t slot, const model::Labels& labels) const {
-  const uint32_t* pairs = states_.find(slot)->pairs.get();
+bool SeriesIndex::same(uint32_t slot, const Key& key) const {
+  const SeriesState& state = *states_.find(slot);
+  if (state.hash != key.hash) return false;
+  const uint32_t* pairs = state.pairs.get();
   uint32_t i = 0;
-  for (const model::LabelView& label : labels) {
+  for (const model::LabelView& label : key.labels) {
     if (i == pairs[0]) return false;
     const Pair& pair = pairs_[pairs[++i]];
     if (pair.value != label.value || names_[pair.name].name != label.name) return false;
@@ -53,11 +55,8 @@ bool SeriesIndex::same(uint32_t slot, const model::Labels& labels) const {
 }
 
 std::optional<uint32_t> SeriesIndex::find(const model::Labels& labels, uint64_t hash) const {
-  const auto [first, last] = by_hash_.equal_range(hash);
-  for (auto at = first; at != last; ++at) {
-    if (same(at->second, labels)) return at->second;
-  }
-  return std::nullopt;
+  const auto at = by_labels_.find(Key{labels, hash});
+  return at == by_labels_.end() ? std::nullopt : std::optional(*at);
 }
 
 SeriesHandle SeriesIndex::create(uint32_t slot, const model::Labels& labels, uint64_t hash) {
@@ -72,7 +71,8 @@ SeriesHandle SeriesIndex::create(uint32_t slot, const model::Labels& labels, uin
     state.pairs[++i] = pair;
     pairs_[pair].slots.add(slot);
   }
-  by_hash_.emplace(hash, slot);
+  state.hash = hash;
+  by_labels_.insert(slot);
   all_.add(slot);
   size_.fetch_add(1, std::memory_order_relaxed);
   const uint32_t generation = state.generation.load(std::memory_order_relaxed) + 1;
@@ -118,13 +118,7 @@ SeriesHandle SeriesIndex::define(uint32_t slot, const model::Labels& labels) {
 
 void SeriesIndex::remove_one(uint32_t slot) {
   SeriesState& state = states_.make(slot);
-  const uint64_t hash = labels_of(slot).hash();
-  const auto [first, last] = by_hash_.equal_range(hash);
-  for (auto at = first; at != last; ++at) {
-    if (at->second != slot) continue;
-    by_hash_.erase(at);
-    break;
-  }
+  by_labels_.erase(slot);
   for (uint32_t i = 1; i <= state.pairs[0]; ++i) {
     const uint32_t id = state.pairs[i];
     Pair& pair = pairs_[id];

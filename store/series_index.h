@@ -4,11 +4,14 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
+
+#include <boost/unordered/unordered_flat_set.hpp>
 
 #include "model/labels.h"
 #include "model/matcher.h"
@@ -32,6 +35,7 @@ struct SeriesState {
   bool defined = false;    // its definition is in the log
   bool idle_seen = false;  // the last sweep found it without any sample
   // Written under the index's lock.
+  uint64_t hash = 0;                    // of the labels
   std::atomic<uint32_t> generation{0};  // odd: alive; counts up at creation and removal
   std::unique_ptr<uint32_t[]> pairs;    // [n, pair ids by label order]
 };
@@ -45,6 +49,10 @@ class SeriesIndex {
     SeriesHandle handle;
     model::Labels labels;
   };
+
+  SeriesIndex() : by_labels_(0, SlotHash{this}, SlotEqual{this}) {}
+  SeriesIndex(const SeriesIndex&) = delete;
+  SeriesIndex& operator=(const SeriesIndex&) = delete;
 
   /// Finds or creates. O(labels).
   SeriesHandle resolve(const model::Labels& labels);
@@ -84,11 +92,30 @@ class SeriesIndex {
     Postings slots;
   };
 
+  /// Slots are found by their labels without keeping the labels twice.
+  struct Key {
+    const model::Labels& labels;
+    uint64_t hash;
+  };
+  struct SlotHash {
+    using is_transparent = void;
+    const SeriesIndex* index;
+    size_t operator()(uint32_t slot) const { return index->states_.find(slot)->hash; }
+    size_t operator()(const Key& key) const { return key.hash; }
+  };
+  struct SlotEqual {
+    using is_transparent = void;
+    const SeriesIndex* index;
+    bool operator()(uint32_t a, uint32_t b) const { return a == b; }
+    bool operator()(const Key& key, uint32_t slot) const { return index->same(slot, key); }
+    bool operator()(uint32_t slot, const Key& key) const { return index->same(slot, key); }
+  };
+
   const Name* find_name(std::string_view name) const;
   uint32_t intern(std::string_view name, std::string_view value);
   SeriesHandle create(uint32_t slot, const model::Labels& labels, uint64_t hash);
   std::optional<uint32_t> find(const model::Labels& labels, uint64_t hash) const;
-  bool same(uint32_t slot, const model::Labels& labels) const;
+  bool same(uint32_t slot, const Key& key) const;
   model::Labels labels_of(uint32_t slot) const;
   void remove_one(uint32_t slot);
   Roaring matching(const model::Matchers& matchers) const;
@@ -99,7 +126,7 @@ class SeriesIndex {
   std::deque<Name> names_;
   std::deque<Pair> pairs_;
   std::vector<uint32_t> free_pairs_;
-  std::unordered_multimap<uint64_t, uint32_t> by_hash_;
+  boost::unordered_flat_set<uint32_t, SlotHash, SlotEqual> by_labels_;
   Roaring all_;
   std::vector<uint32_t> free_slots_;
   SlotDirectory<SeriesState> states_;

@@ -34,7 +34,8 @@ struct HeadFixture {
   }
   model::SeriesSamples read(SeriesHandle handle, model::TimeRange range = {}) {
     model::SeriesSamples out;
-    for (const auto& block : *head.blocks()) {
+    const auto blocks = head.blocks();
+    for (const auto& block : *blocks) {
       if (const Column* column = block->find(handle.slot)) block->read(*column, range, out);
     }
     return out;
@@ -109,7 +110,8 @@ TEST_CASE("series that share timestamps share a clock: a constant series costs n
     fixture.write(std::move(rows));
   }
   size_t bytes = 0;
-  for (const auto& block : *fixture.head.blocks()) bytes += block->bytes();
+  const auto blocks = fixture.head.blocks();
+  for (const auto& block : *blocks) bytes += block->bytes();
   CHECK(fixture.head.samples() == 100 * kSeries);
   CHECK(bytes / kSeries < 100);
 }
