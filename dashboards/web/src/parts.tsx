@@ -70,8 +70,8 @@ export function AlertChip({state, severity}: {state: string; severity?: string})
 }
 
 // An age that goes on growing: `seconds` old at the time `at` (ms).
-export function Age({seconds, at}: {seconds?: number | null; at: number}) {
-  if (seconds === undefined || seconds === null) return <span class="muted">never</span>;
+export function Age({seconds, at, none = '–'}: {seconds?: number | null; at: number; none?: string}) {
+  if (seconds === undefined || seconds === null) return <span class="muted">{none}</span>;
   return <span class="number">{duration(seconds + Math.max(0, now.value - at) / 1000)}</span>;
 }
 

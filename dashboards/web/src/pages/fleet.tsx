@@ -123,8 +123,8 @@ function ClusterTable({clusters, answeredAt}: {clusters: Cluster[]; answeredAt: 
                   </th>
                   <td class="wide">{cluster.environment || <span class="muted">–</span>}</td>
                   <td class="wide">{cluster.zone || <span class="muted">–</span>}</td>
-                  <td class="right"><Age seconds={cluster.lastArrivalSeconds} at={answeredAt} /></td>
-                  <td class="right wide number">{cluster.lagSeconds == null ? '–' : `${cluster.lagSeconds.toFixed(1)} s`}</td>
+                  <td class="right"><Age seconds={cluster.lastArrivalSeconds} at={answeredAt} none="never" /></td>
+                  <td class="right wide number">{cluster.lagSeconds == null || cluster.state === 'silent' ? '–' : `${cluster.lagSeconds.toFixed(1)} s`}</td>
                   <td><PhaseCounts counts={cluster.deployments ?? {}} /></td>
                   <td>{firing.length ? <a class="counts" href={base + link('alerts', {filter: `cluster=${cluster.cluster}`})}><AlertChip state="firing" severity={firing[0].labels.severity} /> {firing.length}</a> : <span class="muted">{alerts.value.answeredAt ? '–' : '?'}</span>}</td>
                   {hasSeries && <td class="right wide number">{cluster.activeSeries == null ? '–' : count(cluster.activeSeries)}</td>}
