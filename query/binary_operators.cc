@@ -53,12 +53,14 @@ Result<StreamPtr> plan_binary(const Binary& binary, PositionRange position, cons
   auto right = planner.vector(*binary.right, steps);
   if (!right) return right;
   QueryContext& context = planner.context();
-  StreamPtr result = is_set_operator(binary.op)
-                         ? apply_set_operator(binary, std::move(left).value(),
-                                              std::move(right).value(), steps, context)
-                         : match_vectors(binary, position, std::move(left).value(),
-                                         std::move(right).value(), steps, context);
-  return unique_series(std::move(result), EqualSeries::MergeSteps, LabelChange::Any, steps,
+  Result<StreamPtr> result =
+      is_set_operator(binary.op)
+          ? Result<StreamPtr>(apply_set_operator(binary, std::move(left).value(),
+                                                 std::move(right).value(), steps, context))
+          : match_vectors(binary, position, std::move(left).value(), std::move(right).value(),
+                          steps, context);
+  if (!result) return result;
+  return unique_series(std::move(result).value(), EqualSeries::MergeSteps, LabelChange::Any, steps,
                        context);
 }
 

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <unordered_map>
 
 #include "query/binary_kernels.h"
@@ -158,14 +159,36 @@ class MatchStream final : public SeriesStream {
         one_rows_(steps.count, context.budget()),
         one_present_(plan_.key_labels.size(), steps.words()),
         matched_(plan_.key_labels.size(), steps.words()),
+        duplicates_(steps.words(), 0),
         unique_(plan_.uniqueness_ids, steps.words()) {}
+
+  /// Finds duplicates of the one side when nothing matches, so that nobody will call next().
+  Status check_unmatched() {
+    if (!plan_.pairings.empty() || many_->size() == 0 || !may_have_duplicates()) return {};
+    if (auto read = read_one_side(); !read) return read;
+    return finish_duplicates();
+  }
 
   Status next(Row& row) override {
     if (index_ == 0) {
       if (auto read = read_one_side(); !read) return read;
     }
     const size_t index = index_++;
-    const Pairing& pairing = plan_.pairings[index];
+    if (auto paired = pair_up(plan_.pairings[index], row); !paired) return paired;
+    return index_ == plan_.pairings.size() ? finish_duplicates() : Status();
+  }
+
+ private:
+  bool may_have_duplicates() const {
+    std::vector<bool> seen(plan_.key_labels.size());
+    for (const uint32_t key : plan_.one_keys) {
+      if (seen[key]) return true;
+      seen[key] = true;
+    }
+    return false;
+  }
+
+  Status pair_up(const Pairing& pairing, Row& row) {
     if (pairing.many != Pairing::kFilled) {
       if (auto read = advance_to(pairing.many); !read) return read;
     } else if (many_->size() > 0) {
@@ -180,22 +203,35 @@ class MatchStream final : public SeriesStream {
     return {};
   }
 
- private:
   Status read_one_side() {
     one_rows_.reserve(plan_.one_keys.size());
     Row row;
     for (size_t j = 0; j < plan_.one_keys.size(); ++j) {
       if (auto read = one_->next(row); !read) return read;
       const uint32_t key = plan_.one_keys[j];
-      if (overlap(row.present, one_present_.of(key)) && many_->size() > 0)
-        return duplicate_error(j, row);
+      if (overlap(row.present, one_present_.of(key))) note_duplicates(j, row);
       one_present_.add(key, row.present);
       if (auto appended = one_rows_.append(row.view()); !appended) return appended;
     }
+    const bool fills = binary_.matching->fill_left || binary_.matching->fill_right;
+    if (duplicate_error_ && fills) return *duplicate_error_;
     return {};
   }
 
-  Status duplicate_error(size_t j, const Row& row) const {
+  /// Reads what is left of the many side, only for the sake of duplicates.
+  Status finish_duplicates() {
+    return duplicate_error_ && many_->size() > 0 ? advance_to(many_->size() - 1) : Status();
+  }
+
+  /// Duplicates on the one side are an error wherever the many side has any sample, matching or
+  /// not; with a fill value wherever they are.
+  void note_duplicates(size_t j, const Row& row) {
+    const auto known = one_present_.of(plan_.one_keys[j]);
+    for (size_t w = 0; w < duplicates_.size(); ++w) duplicates_[w] |= row.present[w] & known[w];
+    if (!duplicate_error_) duplicate_error_ = duplicate_error(j, row);
+  }
+
+  Error duplicate_error(size_t j, const Row& row) const {
     const uint32_t key = plan_.one_keys[j];
     size_t other = 0;
     while (plan_.one_keys[other] != key || !overlap(one_rows_.row(other).words(), row.present))
@@ -219,6 +255,7 @@ class MatchStream final : public SeriesStream {
   Status advance_to(size_t target) {
     while (many_read_ <= target) {
       if (auto read = many_->next(many_row_); !read) return read;
+      if (duplicate_error_ && overlap(many_row_.present, duplicates_)) return *duplicate_error_;
       const uint32_t key = plan_.many_keys[many_read_++];
       auto matched = matched_.of(key);
       const auto one = one_present_.of(key);
@@ -295,7 +332,9 @@ class MatchStream final : public SeriesStream {
   Block one_rows_;
   Bitmaps one_present_;  // by key
   Bitmaps matched_;      // by key: steps where some series of the many side found a partner
-  Bitmaps unique_;       // by uniqueness id: steps already taken
+  std::vector<uint64_t> duplicates_;  // steps where the one side has a key twice
+  std::optional<Error> duplicate_error_;
+  Bitmaps unique_;  // by uniqueness id: steps already taken
   size_t index_ = 0;
   size_t many_read_ = 0;
   Row many_row_;
@@ -304,14 +343,16 @@ class MatchStream final : public SeriesStream {
 
 }  // namespace
 
-StreamPtr match_vectors(const Binary& binary, PositionRange position, StreamPtr left,
-                        StreamPtr right, const Steps& steps, QueryContext& context) {
+Result<StreamPtr> match_vectors(const Binary& binary, PositionRange position, StreamPtr left,
+                                StreamPtr right, const Steps& steps, QueryContext& context) {
   if (binary.matching->cardinality == Cardinality::OneToMany) std::swap(left, right);
   MatchPlanner planner(binary, context.features().delayed_name_removal);
   const std::vector<SeriesInfo> many = left->take_series();
   MatchPlan plan = planner.plan(many, right->take_series());
-  return std::make_unique<MatchStream>(binary, position, std::move(left), std::move(right),
-                                       std::move(plan), steps, context);
+  auto stream = std::make_unique<MatchStream>(binary, position, std::move(left), std::move(right),
+                                              std::move(plan), steps, context);
+  if (auto checked = stream->check_unmatched(); !checked) return std::move(checked).error();
+  return StreamPtr(std::move(stream));
 }
 
 }  // namespace aerie::query
