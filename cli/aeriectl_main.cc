@@ -104,6 +104,9 @@ void add_check(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& ac
   CLI::App* config = check->add_subcommand("config", "Configuration files of aerie.");
   config->add_option("files", arguments.files)->required();
   config->callback([&] { action = [&](Api&) { return run_check_config(arguments.files); }; });
+  CLI::App* rules = check->add_subcommand("rules", "Prometheus rule files.");
+  rules->add_option("files", arguments.files)->required();
+  rules->callback([&] { action = [&](Api&) { return run_check_rules(arguments.files); }; });
 }
 
 }  // namespace

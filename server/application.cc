@@ -8,6 +8,9 @@
 #include <mutex>
 #include <utility>
 
+#include "alerting/api.h"
+#include "alerting/notifier.h"
+#include "alerting/rule_manager.h"
 #include "base/clock.h"
 #include "base/guarded.h"
 #include "base/log.h"
@@ -75,6 +78,34 @@ query::QueryApiOptions query_api_options(const Flags& flags) {
   return options;
 }
 
+/// The links in alerts lead here unless the operator names another address.
+std::string default_external_url(uint16_t port) {
+  char host[256] = {};
+  const bool known = gethostname(host, sizeof(host) - 1) == 0;
+  return fmt::format("http://{}:{}", known ? host : "localhost", port);
+}
+
+alerting::AlertingOptions alerting_options(const Flags& flags, const Config& config,
+                                           uint16_t port) {
+  alerting::AlertingOptions options;
+  options.rule_files = config.rule_files;
+  options.evaluation_interval = config.evaluation_interval;
+  for (const AlertmanagerConfig& target : config.alertmanagers) {
+    options.alertmanagers.push_back(
+        {.url = target.url, .timeout = std::chrono::milliseconds(target.timeout)});
+  }
+  std::vector<model::LabelView> labels;
+  for (const auto& [name, value] : config.external_labels) labels.push_back({name, value});
+  options.external_labels = model::Labels::from_pairs(std::move(labels));
+  options.external_url =
+      flags.external_url.empty() ? default_external_url(port) : flags.external_url;
+  while (!options.external_url.empty() && options.external_url.back() == '/')
+    options.external_url.pop_back();
+  options.resend_delay = flags.resend_delay;
+  options.for_outage_tolerance = flags.for_outage_tolerance;
+  return options;
+}
+
 ingest::IngestOptions ingest_options(const Config& config) {
   ingest::IngestOptions options;
   options.clusters = config.clusters;
@@ -124,6 +155,7 @@ class RunningApplication final : public Application {
   Status open_port();
   Status open_store();
   Status open_subjects();
+  Status open_rules();
   /// Makes a generation that serves nothing yet. Errors: what in the configuration could not be
   /// used.
   Result<std::unique_ptr<Generation>> make_generation(std::shared_ptr<const Config> config);
@@ -144,6 +176,7 @@ class RunningApplication final : public Application {
   WorkPool api_pool_{{.name = "api", .threads = 2}};
   WorkPool ingest_pool_{{.name = "ingest", .threads = 2, .queue_limit = 4096}};
   WorkPool query_pool_;
+  WorkPool rules_pool_{{.name = "rules", .threads = 2}};
   WorkPool background_pool_{{.name = "background", .threads = 1, .nice = 10}};
 
   http::Router starting_routes_;
@@ -151,6 +184,8 @@ class RunningApplication final : public Application {
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<query::Engine> engine_;
   std::unique_ptr<query::QueryApi> query_api_;
+  std::unique_ptr<alerting::Notifier> notifier_;
+  std::unique_ptr<alerting::RuleManager> rules_;
   std::vector<std::unique_ptr<Generation>> generations_;  // the last one serves
 };
 
@@ -216,10 +251,26 @@ Status RunningApplication::open_subjects() {
   engine_ = std::make_unique<query::Engine>(engine_options(flags_), *store_, clock_);
   query_api_ =
       std::make_unique<query::QueryApi>(query_api_options(flags_), *engine_, *store_, clock_);
+  if (Status opened = open_rules(); !opened) return opened;
   auto generation = make_generation(config_.copy());
   if (!generation) return std::move(generation).error();
   serve(std::move(*generation));
+  notifier_->start();
+  rules_->start();
   return {};
+}
+
+Status RunningApplication::open_rules() {
+  auto table = store_->table("notifications");
+  if (!table) return std::move(table).error();
+  notifier_ = std::make_unique<alerting::Notifier>(clock_, metrics_, std::move(*table));
+  if (Status loaded = notifier_->load(); !loaded)
+    return std::move(loaded).error().with("load undelivered alerts");
+  auto services = alerting::RuleManager::services_of(*store_, *engine_, *notifier_, rules_pool_,
+                                                     clock_, metrics_);
+  if (!services) return std::move(services).error();
+  rules_ = std::make_unique<alerting::RuleManager>(std::move(*services));
+  return rules_->reload(alerting_options(flags_, *config_.copy(), server_->port()));
 }
 
 Result<std::unique_ptr<Generation>> RunningApplication::make_generation(
@@ -253,6 +304,7 @@ Result<std::unique_ptr<Generation>> RunningApplication::make_generation(
   query_api_->register_routes(routes, query_pool_);
   generation->remote_write->register_routes(routes);
   clusters::register_routes(routes, api_pool_, *generation->clusters);
+  alerting::register_routes(routes, api_pool_, *rules_);
   dashboards::register_web(routes, api_pool_);
   return Result<std::unique_ptr<Generation>>(std::move(generation));
 }
@@ -272,11 +324,17 @@ Status RunningApplication::reload() {
   auto loaded = load_config(flags_.config_file);
   if (!loaded) return std::move(loaded).error();
   const auto config = std::make_shared<const Config>(std::move(*loaded));
+  std::unique_ptr<Generation> generation;
   if (needs_new_generation(*config, *generations_.back()->config)) {
-    auto generation = make_generation(config);
-    if (!generation) return std::move(generation).error();
-    serve(std::move(*generation));
+    auto made = make_generation(config);
+    if (!made) return std::move(made).error();
+    generation = std::move(*made);
   }
+  // The last step that can fail: after it everything takes effect.
+  if (Status switched = rules_->reload(alerting_options(flags_, *config, server_->port()));
+      !switched)
+    return switched;
+  if (generation) serve(std::move(generation));
   config_.with([&](auto& current) { current = config; });
   reload_successful_.set(1);
   AERIE_LOG(Info, "Completed loading of configuration file", {"file", flags_.config_file});
@@ -289,8 +347,11 @@ Status RunningApplication::stop() {
   stopped_ = true;
   status_.stopping();
   if (server_) server_->stop(kDrainGrace);
+  if (rules_) rules_->stop();
+  if (notifier_) notifier_->stop();
   if (!generations_.empty()) generations_.back()->stop();
-  for (WorkPool* pool : {&background_pool_, &query_pool_, &ingest_pool_, &api_pool_}) pool->stop();
+  for (WorkPool* pool : {&rules_pool_, &background_pool_, &query_pool_, &ingest_pool_, &api_pool_})
+    pool->stop();
   if (!store_) return {};
   Status closed = store_->close();
   if (closed) AERIE_LOG(Info, "Store is closed; everything acknowledged is on disk");

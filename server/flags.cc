@@ -89,8 +89,6 @@ void declare_query_flags(CLI::App& app, Flags& flags) {
       ->capture_default_str();
   add_duration(app, "--rules.alert.for-outage-tolerance", flags.for_outage_tolerance,
                "Longest outage over which the 'for' state of alerts is restored.");
-  add_duration(app, "--rules.alert.for-grace-period", flags.for_grace_period,
-               "Shortest time between restoring a 'for' state and firing.");
   add_duration(app, "--rules.alert.resend-delay", flags.resend_delay,
                "Time before an alert is sent again.");
   app.add_option("--enable-feature", flags.features,

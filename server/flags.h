@@ -32,7 +32,6 @@ struct Flags {
   size_t query_concurrency = 20;
   uint64_t query_max_samples = 50'000'000;
   model::DurationMs for_outage_tolerance = 3600LL * 1000;
-  model::DurationMs for_grace_period = 600LL * 1000;
   model::DurationMs resend_delay = 60LL * 1000;
   std::vector<std::string> features;
   LogLevel log_level = LogLevel::Info;
