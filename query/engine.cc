@@ -63,6 +63,8 @@ void sort_by_labels(MatrixValue& matrix) {
 
 Result<Value> to_matrix(StreamPtr stream, const Steps& steps, QueryContext& context) {
   std::vector<SeriesInfo> series = stream->take_series();
+  std::vector<model::TimestampMs> times(steps.count);
+  for (size_t i = 0; i < steps.count; ++i) times[i] = steps.at(i);
   MatrixValue matrix;
   Row row;
   for (SeriesInfo& info : series) {
@@ -71,6 +73,12 @@ Result<Value> to_matrix(StreamPtr stream, const Steps& steps, QueryContext& cont
     if (samples == 0) continue;
     if (auto held = context.budget().hold(samples); !held) return std::move(held).error();
     MatrixSeries out{std::move(info.labels), {}, {}, {}};
+    if (samples == steps.count && row.histograms.empty()) {
+      out.timestamps = times;
+      out.values = row.values;
+      matrix.push_back(std::move(out));
+      continue;
+    }
     out.timestamps.reserve(samples);
     out.values.reserve(samples);
     for_each_present(row.present, [&](size_t step) {

@@ -90,7 +90,23 @@ void add_to_mean(GroupFold& fold, size_t i, double value) {
   add_at(fold, i, value / count);
 }
 
+/// True if no sum of the two columns can overflow.
+bool far_from_overflow(const double* sums, const double* values, size_t steps) {
+  constexpr double kSafe = std::numeric_limits<double>::max() / 2;
+  int risky = 0;
+  for (size_t i = 0; i < steps; ++i)
+    risky |= static_cast<int>(!(std::fabs(sums[i]) + std::fabs(values[i]) < kSafe));
+  return risky == 0;
+}
+
 void fold_avg(GroupFold& fold, const Row& row) {
+  const size_t steps = row.steps();
+  if (fold.incremental.empty() && all_steps(fold, row) &&
+      far_from_overflow(fold.values.data(), row.values.data(), steps)) {
+    add_columns(fold.values.data(), fold.compensation.data(), row.values.data(), steps);
+    for (double& count : fold.counts) count += 1;
+    return;
+  }
   visit(
       fold, row,
       [&](size_t i) {
@@ -118,11 +134,28 @@ void fold_extreme(GroupFold& fold, const Row& row, Better better) {
 }
 
 void fold_count(GroupFold& fold, const Row& row) {
+  if (all_steps(fold, row)) {
+    for (double& count : fold.values) count += 1;
+    return;
+  }
   visit(
       fold, row, [&](size_t i) { fold.values[i] = 1; }, [&](size_t i) { fold.values[i] += 1; });
 }
 
 void fold_variance(GroupFold& fold, const Row& row) {
+  if (all_steps(fold, row)) {
+    double* squares = fold.values.data();
+    double* means = fold.compensation.data();
+    double* counts = fold.counts.data();
+    const double* values = row.values.data();
+    for (size_t i = 0; i < row.steps(); ++i) {
+      counts[i] += 1;
+      const double delta = values[i] - means[i];
+      means[i] += delta / counts[i];
+      squares[i] += delta * (values[i] - means[i]);
+    }
+    return;
+  }
   visit(
       fold, row,
       [&](size_t i) {

@@ -33,7 +33,16 @@ void reduce_floats(const WindowCall& call, Row& out, Reduce reduce) {
   }
 }
 
+/// Windows of floats alone: all steps at once. Else step by step.
 Status sum_over_time(const WindowCall& call, Row& out) {
+  if (call.samples.histograms.empty()) {
+    WindowSums& sums = call.scratch.sums;
+    sum_windows(call.samples.values, call.windows, StartFrom::Zero, sums);
+    for (size_t i = 0; i < call.steps(); ++i)
+      out.values[i] = std::isinf(sums.sums[i]) ? sums.sums[i] : sums.sums[i] + sums.compensation[i];
+    out.present = call.measured().occupied;
+    return {};
+  }
   reduce_floats<Mixed::Drop>(
       call, out, [](const double* values, const model::TimestampMs*, size_t count, size_t) {
         KahanSum total;
@@ -43,12 +52,31 @@ Status sum_over_time(const WindowCall& call, Row& out) {
   return {};
 }
 
+double mean_of(const double* values, size_t count) {
+  KahanMean mean(values[0]);
+  for (size_t i = 1; i < count; ++i) mean.add(values[i]);
+  return mean.mean();
+}
+
 Status avg_over_time(const WindowCall& call, Row& out) {
+  if (call.samples.histograms.empty()) {
+    WindowSums& sums = call.scratch.sums;
+    sum_windows(call.samples.values, call.windows, StartFrom::FirstValue, sums);
+    out.present = call.measured().occupied;
+    for (size_t i = 0; i < call.steps(); ++i) {
+      const uint32_t first = call.windows.first[i];
+      const uint32_t count = call.windows.last[i] - first;
+      const double n = static_cast<double>(count);
+      // A sum that overflowed is done again, incrementally.
+      out.values[i] = std::isfinite(sums.sums[i]) || count == 0
+                          ? sums.sums[i] / n + sums.compensation[i] / n
+                          : mean_of(call.samples.values.data() + first, count);
+    }
+    return {};
+  }
   reduce_floats<Mixed::Drop>(
       call, out, [](const double* values, const model::TimestampMs*, size_t count, size_t) {
-        KahanMean mean(values[0]);
-        for (size_t i = 1; i < count; ++i) mean.add(values[i]);
-        return mean.mean();
+        return mean_of(values, count);
       });
   return {};
 }
@@ -85,32 +113,11 @@ struct Less {
   }
 };
 
-/// Extremes by a queue of candidates, amortised O(1) a sample however much the windows overlap.
-template <class Better>
-void extreme_by_queue(const WindowCall& call, Row& out, Better better) {
-  const auto& values = call.samples.values;
-  std::vector<uint32_t> queue(values.size());
-  size_t head = 0;
-  size_t tail = 0;
-  uint32_t pushed = 0;
-  for (size_t i = 0; i < call.steps(); ++i) {
-    const uint32_t first = call.windows.first[i];
-    const uint32_t last = call.windows.last[i];
-    pushed = std::max(pushed, first);
-    for (; pushed < last; ++pushed) {
-      while (tail > head && better(values[pushed], values[queue[tail - 1]])) --tail;
-      queue[tail++] = pushed;
-    }
-    while (head < tail && queue[head] < first) ++head;
-    if (first == last) continue;
-    out.set(i, values[queue[head]]);
-  }
-}
-
 template <class Better>
 Status extreme_over_time(const WindowCall& call, Row& out) {
   if (call.samples.histograms.empty()) {
-    extreme_by_queue(call, out, Better());
+    constexpr bool kMax = std::is_same_v<Better, Greater>;
+    extremes_of_windows(kMax ? Extreme::Max : Extreme::Min, call.samples.values, call.windows, out);
     return {};
   }
   reduce_floats<Mixed::UseFloats>(
@@ -172,14 +179,14 @@ Status stddev_over_time(const WindowCall& call, Row& out) {
 
 Status quantile_over_time(const WindowCall& call, Row& out) {
   const ScalarColumn& quantile = call.parameters[0];
-  std::vector<double> scratch;
+  SortedWindow window(call.samples.values);
   reduce_floats<Mixed::UseFloats>(
-      call, out, [&](const double* values, const model::TimestampMs*, size_t count, size_t step) {
+      call, out, [&](const double*, const model::TimestampMs*, size_t, size_t step) {
         const double q = quantile.at(step);
         if (std::isnan(q) || q < 0 || q > 1)
           call.context.annotations().warn(invalid_quantile(q), call.argument_positions[0]);
-        scratch.assign(values, values + count);
-        return quantile_of(q, scratch);
+        return quantile_of_sorted(
+            q, window.slide_to(call.windows.first[step], call.windows.last[step]));
       });
   return {};
 }

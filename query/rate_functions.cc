@@ -31,27 +31,21 @@ class CounterResets {
 
 enum class Extrapolate : uint8_t { Rate, Increase, Delta };
 
-/// Stretches the change between the first and the last sample to the window's edges: all the way if
-/// the edge is within 1.1 average sample distances, else by half a distance; a counter never beyond
-/// where it would have been zero.
-template <Extrapolate kind>
-double extrapolation_factor(double change, double first_value, double to_start, double to_end,
-                            double sampled, uint32_t intervals, double range_seconds) {
-  const double average = sampled / static_cast<double>(intervals);
-  const double threshold = average * 1.1;
-  if (to_start >= threshold) to_start = average / 2;
-  if constexpr (kind != Extrapolate::Delta) {
-    double to_zero = to_start;
-    if (change > 0 && first_value >= 0) to_zero = sampled * (first_value / change);
-    if (to_zero < to_start) to_start = to_zero;
+/// A window with floats and histograms has no rate.
+void drop_mixed(const WindowCall& call, Row& out) {
+  if (call.samples.histograms.empty()) return;
+  for (size_t i = 0; i < call.steps(); ++i) {
+    if (!call.windows.has_histograms(i) || call.windows.first[i] == call.windows.last[i]) continue;
+    call.context.annotations().warn(mixed_floats_histograms(call.metric_name()),
+                                    call.range_position);
+    out.remove(i);
   }
-  if (to_end >= threshold) to_end = average / 2;
-  double factor = (sampled + to_start + to_end) / sampled;
-  if constexpr (kind == Extrapolate::Rate) factor /= range_seconds;
-  return factor;
 }
 
-/// rate, increase, delta: promql/functions.go extrapolatedRate.
+/// rate, increase, delta: promql/functions.go extrapolatedRate. The change between the first and
+/// the last sample is stretched to the window's edges: all the way if the edge is within 1.1
+/// average sample distances, else by half a distance; a counter never beyond where it would have
+/// been zero.
 template <Extrapolate kind>
 Status extrapolated(const WindowCall& call, Row& out) {
   if (call.grid.mode != RangeMode::Plain) {
@@ -59,30 +53,26 @@ Status extrapolated(const WindowCall& call, Row& out) {
     return extended_change(call, out, series,
                            kind == Extrapolate::Rate ? seconds_of(call.grid.range) : 1);
   }
-  const auto& times = call.samples.timestamps;
   const auto& values = call.samples.values;
-  const double range_seconds = seconds_of(call.grid.range);
-  CounterResets resets(kind == Extrapolate::Delta ? std::span<const double>() : std::span(values));
+  if (values.empty()) return {};
+  const WindowGeometry& geometry = call.measured();
+  std::vector<double>& first_values = call.scratch.first_values;
+  std::vector<double>& changes = call.scratch.changes;
+  first_values.resize(call.steps());
+  changes.resize(call.steps());
   for (size_t i = 0; i < call.steps(); ++i) {
-    const uint32_t first = call.windows.first[i];
-    const uint32_t last = call.windows.last[i];
-    if (call.windows.has_histograms(i)) {
-      if (last > first)
-        call.context.annotations().warn(mixed_floats_histograms(call.metric_name()),
-                                        call.range_position);
-      continue;
-    }
-    if (last - first < 2) continue;
-    const model::TimestampMs end = call.grid.end_of(i);
-    double change = values[last - 1] - values[first];
-    if constexpr (kind != Extrapolate::Delta) change = resets.correct(change, first, last);
-    const double to_start = static_cast<double>(times[first] - (end - call.grid.range)) / 1000;
-    const double to_end = static_cast<double>(end - times[last - 1]) / 1000;
-    const double sampled = static_cast<double>(times[last - 1] - times[first]) / 1000;
-    const double factor = extrapolation_factor<kind>(change, values[first], to_start, to_end,
-                                                     sampled, last - first - 1, range_seconds);
-    out.set(i, change * factor);
+    first_values[i] = values[geometry.first_index[i]];
+    changes[i] = values[geometry.last_index[i]] - first_values[i];
   }
+  if (kind != Extrapolate::Delta && has_falls(values)) {
+    CounterResets resets(values);
+    for (size_t i = 0; i < call.steps(); ++i)
+      changes[i] = resets.correct(changes[i], call.windows.first[i], call.windows.last[i]);
+  }
+  extrapolate({kind != Extrapolate::Delta, kind == Extrapolate::Rate, seconds_of(call.grid.range)},
+              geometry, first_values.data(), changes.data(), out.values.data());
+  out.present = geometry.enough;
+  drop_mixed(call, out);
   return {};
 }
 

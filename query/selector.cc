@@ -2,6 +2,7 @@
 
 #include "query/duration_evaluation.h"
 #include "query/extended_windows.h"
+#include "query/sliding.h"
 
 #include <algorithm>
 #include <utility>
@@ -43,18 +44,20 @@ class InstantSelector final : public SeriesStream {
 
  private:
   void pick_floats(Row& row) {
-    const size_t count = samples_.timestamps.size();
-    const model::TimestampMs* times = samples_.timestamps.data();
-    size_t after = 0;  // first sample past the step's time
-    for (size_t i = 0; i < grid_.steps.count; ++i) {
-      const model::TimestampMs end = grid_.end_of(i);
-      while (after < count && times[after] <= end) ++after;
-      if (after == 0 || times[after - 1] <= end - grid_.range) continue;
-      const double value = samples_.values[after - 1];
-      if (model::is_stale(value)) continue;
-      row.set(i, yields_ == SelectorYields::Values ? value
-                                                   : static_cast<double>(times[after - 1]) / 1000);
+    if (samples_.values.empty()) return;
+    windows_.locate(samples_, grid_);
+    measure_windows(samples_.timestamps, windows_, grid_, geometry_);
+    const uint32_t* newest = geometry_.last_index.data();
+    const size_t steps = grid_.steps.count;
+    for (size_t i = 0; i < steps; ++i) row.values[i] = samples_.values[newest[i]];
+    row.present = geometry_.occupied;
+    if (has_stale(samples_.values)) {
+      for (size_t i = 0; i < steps; ++i)
+        if (model::is_stale(row.values[i])) mark_absent(row.present.data(), i);
     }
+    if (yields_ == SelectorYields::Values) return;
+    for (size_t i = 0; i < steps; ++i)
+      row.values[i] = static_cast<double>(samples_.timestamps[newest[i]]) / 1000;
   }
 
   /// The value between the neighbours, or the last one when nothing comes after.
@@ -113,6 +116,7 @@ class InstantSelector final : public SeriesStream {
   size_t index_ = 0;
   model::SeriesSamples samples_;
   Windows windows_;
+  WindowGeometry geometry_;
 };
 
 class RangeSelector final : public RangeStream {

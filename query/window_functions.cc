@@ -26,8 +26,8 @@ class WindowStream final : public SeriesStream {
     row.reset(range_->grid().steps.count);
     if (samples_.empty()) return {};
     windows_.locate(samples_, range_->grid());
-    const WindowCall call{samples_, windows_, range_->grid(), parameters_, argument_positions_,
-                          series,   context_, range_position_};
+    const WindowCall call{samples_, windows_, range_->grid(),  parameters_, argument_positions_,
+                          series,   context_, range_position_, scratch_};
     return function_.kernel(call, row);
   }
 
@@ -48,6 +48,7 @@ class WindowStream final : public SeriesStream {
   size_t index_ = 0;
   model::SeriesSamples samples_;
   Windows windows_;
+  WindowScratch scratch_;
 };
 
 }  // namespace
@@ -71,21 +72,22 @@ StreamPtr apply_window_function(const WindowFunction& function, RangePtr range,
 }
 
 double quantile_of(double quantile, std::vector<double>& values) {
+  const auto nan_first = [](double a, double b) { return std::isnan(a) ? !std::isnan(b) : a < b; };
+  if (quantile >= 0 && quantile <= 1) std::sort(values.begin(), values.end(), nan_first);
+  return quantile_of_sorted(quantile, values);
+}
+
+double quantile_of_sorted(double quantile, std::span<const double> values) {
   if (values.empty() || std::isnan(quantile)) return std::numeric_limits<double>::quiet_NaN();
   if (quantile < 0) return -std::numeric_limits<double>::infinity();
   if (quantile > 1) return std::numeric_limits<double>::infinity();
-  const auto nan_first = [](double a, double b) { return std::isnan(a) ? !std::isnan(b) : a < b; };
   const double n = static_cast<double>(values.size());
   const double rank = quantile * (n - 1);
   const double lower = std::max(0.0, std::floor(rank));
   const double upper = std::min(n - 1, lower + 1);
   const double weight = rank - std::floor(rank);
-  const auto low = values.begin() + static_cast<ptrdiff_t>(lower);
-  std::nth_element(values.begin(), low, values.end(), nan_first);
-  const double low_value = *low;
-  const double high_value =
-      upper > lower ? *std::min_element(low + 1, values.end(), nan_first) : low_value;
-  return low_value * (1 - weight) + high_value * weight;
+  return values[static_cast<size_t>(lower)] * (1 - weight) +
+         values[static_cast<size_t>(upper)] * weight;
 }
 
 double seconds_of(model::DurationMs duration) {

@@ -7,6 +7,7 @@
 #include "query/annotations.h"
 #include "query/query_context.h"
 #include "query/selector.h"
+#include "query/sliding.h"
 #include "query/stream.h"
 #include "query/windows.h"
 
@@ -23,9 +24,14 @@ struct WindowCall {
   const SeriesInfo& series;
   QueryContext& context;
   PositionRange range_position;  ///< of the range vector argument
+  WindowScratch& scratch;        ///< its geometry fits `windows` once measured()
 
   std::string_view metric_name() const { return series.labels.metric_name(); }
   size_t steps() const { return grid.steps.count; }
+  const WindowGeometry& measured() const {
+    measure_windows(samples.timestamps, windows, grid, scratch.geometry);
+    return scratch.geometry;
+  }
 };
 
 /// Evaluates one series at every step into `out`, which comes absent everywhere. Errors: Execution.
@@ -54,6 +60,8 @@ StreamPtr apply_window_function(const WindowFunction& function, RangePtr range,
 
 /// The φ-quantile by linear interpolation between ranks; NaN sorts first. Reorders `values`.
 double quantile_of(double quantile, std::vector<double>& values);
+/// The same of values that are sorted already, NaN first.
+double quantile_of_sorted(double quantile, std::span<const double> values);
 
 /// Milliseconds as Go's Duration.Seconds() rounds them.
 double seconds_of(model::DurationMs duration);

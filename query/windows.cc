@@ -37,6 +37,7 @@ void Windows::locate(const model::SeriesSamples& samples, const WindowGrid& grid
   const auto time_at = [&](uint32_t i) { return samples.timestamps[i]; };
   locate_in(samples.timestamps.size(), time_at, grid, first, last);
   located_ = samples.timestamps;
+  ++version_;
 }
 
 void remove_stale(model::SeriesSamples& samples) {

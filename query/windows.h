@@ -39,11 +39,14 @@ struct Windows {
 
   /// Two cursors that only move forward: O(samples + steps).
   void locate(const model::SeriesSamples& samples, const WindowGrid& grid);
+  /// Changes whenever `first` and `last` do: what was derived from them may be kept while it stays.
+  uint64_t version() const { return version_; }
   bool has_histograms(size_t step) const {
     return !histogram_first.empty() && histogram_last[step] > histogram_first[step];
   }
 
  private:
+  uint64_t version_ = 0;
   std::vector<model::TimestampMs> located_;  // timestamps that `first` and `last` belong to
 };
 

@@ -3,6 +3,7 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <random>
 
 #include "query/engine.h"
@@ -21,6 +22,8 @@ class SyntheticSource final : public model::SampleSource {
  public:
   SyntheticSource() {
     for (int instance = 0; instance < 250; ++instance) add_instance(instance);
+    std::sort(series_.begin(), series_.end(),
+              [](const Series& a, const Series& b) { return (a.labels <=> b.labels) < 0; });
   }
 
   Result<std::unique_ptr<model::Selection>> select(const model::Matchers& matchers,
@@ -28,8 +31,6 @@ class SyntheticSource final : public model::SampleSource {
     auto selection = std::make_unique<SyntheticSelection>();
     for (const Series& series : series_)
       if (model::matches_all(matchers, series.labels)) selection->series.push_back(&series);
-    std::sort(selection->series.begin(), selection->series.end(),
-              [](const Series* a, const Series* b) { return (a->labels <=> b->labels) < 0; });
     return std::unique_ptr<model::Selection>(std::move(selection));
   }
   Result<std::vector<std::string>> label_names(const model::Matchers&,
