@@ -33,14 +33,16 @@ class CandidateHeap {
     sift_down(top);
   }
 
+  bool empty() const { return heap_.empty(); }
+  void clear() { heap_.clear(); }
   /// Best first; NaN last.
-  std::vector<Candidate> take_sorted(bool top) {
+  const std::vector<Candidate>& sort(bool top) {
     std::stable_sort(heap_.begin(), heap_.end(), [&](const Candidate& a, const Candidate& b) {
       if (std::isnan(a.value) || std::isnan(b.value))
         return !std::isnan(a.value) && std::isnan(b.value);
       return top ? a.value > b.value : a.value < b.value;
     });
-    return std::move(heap_);
+    return heap_;
   }
 
  private:
@@ -129,12 +131,12 @@ size_t limit_at(const RankInput& input, size_t step) {
   return static_cast<size_t>(std::min(k, static_cast<double>(input.rows.size())));
 }
 
-/// topk and bottomk at one step.
-void rank_step(const RankInput& input, size_t step, Survivors& out) {
+/// topk and bottomk at one step. `heaps` come empty, one per group, and go empty.
+void rank_step(const RankInput& input, size_t step, std::vector<CandidateHeap>& heaps,
+               Survivors& out) {
   const size_t k = limit_at(input, step);
   if (k == 0) return;
   const bool top = input.aggregate.op == AggregateOp::TopK;
-  std::vector<CandidateHeap> heaps(input.grouping.groups.size());
   for (uint32_t s = 0; s < input.rows.size(); ++s) {
     const RowView row = input.rows.row(s);
     if (!row.has(step)) continue;
@@ -147,10 +149,12 @@ void rank_step(const RankInput& input, size_t step, Survivors& out) {
     heaps[input.grouping.group_of[s]].offer({row.values[step], s}, k, top);
   }
   for (CandidateHeap& heap : heaps) {
-    for (const Candidate& candidate : heap.take_sorted(top)) {
+    if (heap.empty()) continue;
+    for (const Candidate& candidate : heap.sort(top)) {
       mark_present(out.present[candidate.series].data(), step);
       out.order.push_back(candidate.series);
     }
+    heap.clear();
   }
 }
 
@@ -275,9 +279,10 @@ Result<StreamPtr> plan_ranking(const Aggregate& aggregate, PositionRange, Stream
   if (is_ratio) {
     sample_ratio(rank, input->series(), survivors);
   } else {
+    std::vector<CandidateHeap> heaps(grouping.groups.size());
     for (size_t step = 0; step < steps.count; ++step)
       aggregate.op == AggregateOp::LimitK ? limit_step(rank, step, survivors)
-                                          : rank_step(rank, step, survivors);
+                                          : rank_step(rank, step, heaps, survivors);
   }
   return to_stream(survivors, input->take_series(), *rows, steps);
 }

@@ -78,22 +78,34 @@ class HistogramInput {
     return delayed_ ? histogram.info.labels.metric_name() : std::string_view();
   }
 
+  /// The rows of one histogram, borrowed.
+  struct Rows {
+    std::vector<std::pair<double, RowView>> classic;
+    std::vector<RowView> natives;
+    std::string_view name;
+  };
+  Rows rows_of(const HistogramSeries& histogram) const {
+    Rows rows;
+    for (const auto& [bound, row] : histogram.classic)
+      rows.classic.emplace_back(bound, rows_.row(row));
+    for (const uint32_t row : histogram.natives) rows.natives.push_back(rows_.row(row));
+    rows.name = name_of(histogram);
+    return rows;
+  }
+
   /// The native histogram at a step, or the classic buckets. Both at once is an error of the data:
   /// then neither.
-  const model::NativeHistogram* at(const HistogramSeries& histogram, size_t step,
+  const model::NativeHistogram* at(const Rows& rows, size_t step,
                                    std::vector<ClassicBucket>& buckets) const {
     buckets.clear();
-    for (const auto& [bound, row] : histogram.classic) {
-      const RowView view = rows_.row(row);
-      if (view.has(step) && !view.is_histogram(step)) buckets.push_back({bound, view.values[step]});
-    }
-    for (const uint32_t row : histogram.natives) {
-      const RowView view = rows_.row(row);
-      if (!view.has(step) || !view.is_histogram(step)) continue;
-      if (buckets.empty()) return view.histograms[step].get();
-      context_->annotations().warn("vector contains a mix of classic and native histograms" +
-                                       for_metric_name(name_of(histogram)),
-                                   position_);
+    for (const auto& [bound, row] : rows.classic)
+      if (row.has(step) && !row.is_histogram(step)) buckets.push_back({bound, row.values[step]});
+    for (const RowView& row : rows.natives) {
+      if (!row.has(step) || !row.is_histogram(step)) continue;
+      if (buckets.empty()) return row.histograms[step].get();
+      context_->annotations().warn(
+          "vector contains a mix of classic and native histograms" + for_metric_name(rows.name),
+          position_);
       buckets.clear();
       return nullptr;
     }
@@ -158,9 +170,10 @@ Row quantile_row(const HistogramInput& input, const HistogramSeries& histogram,
   const NativeNotices notices{input.name_of(histogram), input.position(), annotations};
   Row row;
   row.reset(input.steps());
+  const HistogramInput::Rows rows = input.rows_of(histogram);
   std::vector<ClassicBucket> buckets;
   for (size_t step = 0; step < input.steps(); ++step) {
-    const model::NativeHistogram* native = input.at(histogram, step, buckets);
+    const model::NativeHistogram* native = input.at(rows, step, buckets);
     if (native != nullptr) {
       row.set(step, native_quantile(quantile.at(step), *native, notices));
     } else if (!buckets.empty()) {
@@ -257,10 +270,11 @@ Result<StreamPtr> histogram_fraction(const CallSite& site) {
   for (HistogramSeries& histogram : input->histograms()) {
     const NativeNotices notices{input->name_of(histogram), input->position(),
                                 site.context().annotations()};
+    const HistogramInput::Rows sources = input->rows_of(histogram);
     Row& row = rows.emplace_back();
     row.reset(input->steps());
     for (size_t step = 0; step < input->steps(); ++step) {
-      const model::NativeHistogram* native = input->at(histogram, step, buckets);
+      const model::NativeHistogram* native = input->at(sources, step, buckets);
       if (native != nullptr) {
         row.set(step, native_fraction(lower->at(step), upper->at(step), *native, notices));
       } else if (!buckets.empty()) {

@@ -40,7 +40,7 @@ Status sum_over_time(const WindowCall& call, Row& out) {
     sum_windows(call.samples.values, call.windows, StartFrom::Zero, sums);
     for (size_t i = 0; i < call.steps(); ++i)
       out.values[i] = std::isinf(sums.sums[i]) ? sums.sums[i] : sums.sums[i] + sums.compensation[i];
-    out.present = call.measured().occupied;
+    out.present = call.windows.geometry->occupied;
     return {};
   }
   reduce_floats<Mixed::Drop>(
@@ -62,7 +62,7 @@ Status avg_over_time(const WindowCall& call, Row& out) {
   if (call.samples.histograms.empty()) {
     WindowSums& sums = call.scratch.sums;
     sum_windows(call.samples.values, call.windows, StartFrom::FirstValue, sums);
-    out.present = call.measured().occupied;
+    out.present = call.windows.geometry->occupied;
     for (size_t i = 0; i < call.steps(); ++i) {
       const uint32_t first = call.windows.first[i];
       const uint32_t count = call.windows.last[i] - first;

@@ -55,7 +55,7 @@ Status extrapolated(const WindowCall& call, Row& out) {
   }
   const auto& values = call.samples.values;
   if (values.empty()) return {};
-  const WindowGeometry& geometry = call.measured();
+  const WindowGeometry& geometry = *call.windows.geometry;
   std::vector<double>& first_values = call.scratch.first_values;
   std::vector<double>& changes = call.scratch.changes;
   first_values.resize(call.steps());

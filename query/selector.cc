@@ -46,11 +46,11 @@ class InstantSelector final : public SeriesStream {
   void pick_floats(Row& row) {
     if (samples_.values.empty()) return;
     windows_.locate(samples_, grid_);
-    measure_windows(samples_.timestamps, windows_, grid_, geometry_);
-    const uint32_t* newest = geometry_.last_index.data();
+    const WindowGeometry& geometry = *windows_.geometry;
+    const uint32_t* newest = geometry.last_index.data();
     const size_t steps = grid_.steps.count;
     for (size_t i = 0; i < steps; ++i) row.values[i] = samples_.values[newest[i]];
-    row.present = geometry_.occupied;
+    row.present = geometry.occupied;
     if (has_stale(samples_.values)) {
       for (size_t i = 0; i < steps; ++i)
         if (model::is_stale(row.values[i])) mark_absent(row.present.data(), i);
@@ -116,7 +116,6 @@ class InstantSelector final : public SeriesStream {
   size_t index_ = 0;
   model::SeriesSamples samples_;
   Windows windows_;
-  WindowGeometry geometry_;
 };
 
 class RangeSelector final : public RangeStream {

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "query/kahan.h"
+#include "query/vector_clones.h"
 
 namespace aerie::query {
 namespace {
@@ -16,12 +17,13 @@ bool nan_first(double a, double b) { return std::isnan(a) ? !std::isnan(b) : a <
 /// chain alone leaves the processor waiting.
 constexpr size_t kLanes = 8;
 
-/// One compensated addition for every lane, without branches.
+/// One compensated addition for every lane, without branches: `values[offsets[lane]]` joins sum
+/// `lane`.
 inline void add_lanes(double* __restrict sums, double* __restrict compensation,
-                      const double* __restrict values) {
+                      const double* __restrict values, const uint32_t* __restrict offsets) {
   for (size_t lane = 0; lane < kLanes; ++lane) {
     const double sum = sums[lane];
-    const double value = values[lane];
+    const double value = values[offsets[lane]];
     const double total = sum + value;
     const bool sum_is_larger = std::fabs(sum) >= std::fabs(value);
     const double larger = sum_is_larger ? sum : value;
@@ -32,41 +34,34 @@ inline void add_lanes(double* __restrict sums, double* __restrict compensation,
   }
 }
 
-struct OneWindow {
-  const double* values;
-  uint32_t count;
-};
-
-KahanSum sum_one(const OneWindow& window, StartFrom start) {
-  KahanSum sum;
-  uint32_t i = 0;
-  if (start == StartFrom::FirstValue && window.count > 0) sum.sum = window.values[i++];
-  for (; i < window.count; ++i) sum.add(window.values[i]);
+/// The rest of a window from `next` on.
+KahanSum sum_rest(KahanSum sum, const double* values, uint32_t next, uint32_t end, StartFrom start,
+                  bool is_first) {
+  if (is_first && start == StartFrom::FirstValue && next < end) sum.sum = values[next++];
+  for (; next < end; ++next) sum.add(values[next]);
   return sum;
 }
 
 /// kLanes windows at once: together as far as the shortest reaches, the rest one by one.
-void sum_lanes(const OneWindow* windows, StartFrom start, double* sums, double* compensation) {
-  uint32_t common = windows[0].count;
-  for (size_t lane = 1; lane < kLanes; ++lane) common = std::min(common, windows[lane].count);
+inline void sum_lanes(const double* values, const uint32_t* first, const uint32_t* last,
+                      StartFrom start, double* sums, double* compensation) {
+  uint32_t common = last[0] - first[0];
+  uint32_t offsets[kLanes];
   double lane_sums[kLanes] = {};
   double lane_compensation[kLanes] = {};
-  double column[kLanes];
+  for (size_t lane = 0; lane < kLanes; ++lane) {
+    common = std::min(common, last[lane] - first[lane]);
+    offsets[lane] = first[lane];
+  }
   uint32_t i = 0;
   if (start == StartFrom::FirstValue && common > 0) {
-    for (size_t lane = 0; lane < kLanes; ++lane) lane_sums[lane] = windows[lane].values[0];
+    for (size_t lane = 0; lane < kLanes; ++lane) lane_sums[lane] = values[offsets[lane]];
     i = 1;
   }
-  for (; i < common; ++i) {
-    for (size_t lane = 0; lane < kLanes; ++lane) column[lane] = windows[lane].values[i];
-    add_lanes(lane_sums, lane_compensation, column);
-  }
+  for (; i < common; ++i) add_lanes(lane_sums, lane_compensation, values + i, offsets);
   for (size_t lane = 0; lane < kLanes; ++lane) {
-    KahanSum sum{lane_sums[lane], lane_compensation[lane]};
-    uint32_t rest = common;
-    if (start == StartFrom::FirstValue && common == 0 && windows[lane].count > 0)
-      sum.sum = windows[lane].values[rest++];
-    for (; rest < windows[lane].count; ++rest) sum.add(windows[lane].values[rest]);
+    const KahanSum sum = sum_rest({lane_sums[lane], lane_compensation[lane]}, values,
+                                  first[lane] + common, last[lane], start, common == 0);
     sums[lane] = sum.sum;
     compensation[lane] = sum.compensation;
   }
@@ -132,9 +127,9 @@ void choose_extremes(std::span<const double> values, const Windows& windows, Row
 }
 
 template <bool counter, bool per_second>
-void extrapolate_all(double range_seconds, const WindowGeometry& geometry,
-                     const double* __restrict first_values, const double* __restrict changes,
-                     double* __restrict out) {
+inline void extrapolate_all(double range_seconds, const WindowGeometry& geometry,
+                            const double* __restrict first_values, const double* __restrict changes,
+                            double* __restrict out) {
   const double* to_start_of = geometry.to_start.data();
   const double* to_end_of = geometry.to_end.data();
   const double* sampled_of = geometry.sampled.data();
@@ -156,39 +151,7 @@ void extrapolate_all(double range_seconds, const WindowGeometry& geometry,
 
 }  // namespace
 
-void measure_windows(const std::vector<model::TimestampMs>& timestamps, const Windows& windows,
-                     const WindowGrid& grid, WindowGeometry& geometry) {
-  if (geometry.version == windows.version()) return;
-  const size_t steps = grid.steps.count;
-  geometry.version = windows.version();
-  geometry.first_index.assign(steps, 0);
-  geometry.last_index.assign(steps, 0);
-  geometry.to_start.assign(steps, 0);
-  geometry.to_end.assign(steps, 0);
-  geometry.sampled.assign(steps, 1);
-  geometry.enough.assign(grid.steps.words(), 0);
-  geometry.occupied.assign(grid.steps.words(), 0);
-  for (size_t i = 0; i < steps; ++i) {
-    const uint32_t count = windows.last[i] - windows.first[i];
-    if (count == 0) continue;
-    const uint32_t first = windows.first[i];
-    const uint32_t last = windows.last[i] - 1;
-    geometry.first_index[i] = first;
-    geometry.last_index[i] = last;
-    mark_present(geometry.occupied.data(), i);
-    if (count < 2) continue;
-    mark_present(geometry.enough.data(), i);
-    const double sampled = static_cast<double>(timestamps[last] - timestamps[first]) / 1000;
-    const double average = sampled / static_cast<double>(count - 1);
-    const double threshold = average * 1.1;
-    const double to_start = static_cast<double>(timestamps[first] - grid.start_of(i)) / 1000;
-    const double to_end = static_cast<double>(grid.end_of(i) - timestamps[last]) / 1000;
-    geometry.sampled[i] = sampled;
-    geometry.to_start[i] = to_start >= threshold ? average / 2 : to_start;
-    geometry.to_end[i] = to_end >= threshold ? average / 2 : to_end;
-  }
-}
-
+AERIE_VECTOR_CLONES
 void extrapolate(const Extrapolation& kind, const WindowGeometry& geometry,
                  const double* first_values, const double* changes, double* out) {
   if (!kind.counter) return extrapolate_all<false, false>(1, geometry, first_values, changes, out);
@@ -197,34 +160,34 @@ void extrapolate(const Extrapolation& kind, const WindowGeometry& geometry,
   extrapolate_all<true, true>(kind.range_seconds, geometry, first_values, changes, out);
 }
 
+AERIE_VECTOR_CLONES
 bool has_falls(std::span<const double> values) {
   int falls = 0;
   for (size_t i = 1; i < values.size(); ++i) falls |= static_cast<int>(values[i] < values[i - 1]);
   return falls != 0;
 }
 
+AERIE_VECTOR_CLONES
 bool has_stale(std::span<const double> values) {
   int stale = 0;
   for (const double value : values) stale |= static_cast<int>(model::is_stale(value));
   return stale != 0;
 }
 
+AERIE_VECTOR_CLONES
 void sum_windows(std::span<const double> values, const Windows& windows, StartFrom start,
                  WindowSums& out) {
   const size_t steps = windows.first.size();
   out.sums.resize(steps);
   out.compensation.resize(steps);
+  const uint32_t* first = windows.first.data();
+  const uint32_t* last = windows.last.data();
   size_t i = 0;
-  for (; i + kLanes <= steps; i += kLanes) {
-    OneWindow lanes[kLanes];
-    for (size_t lane = 0; lane < kLanes; ++lane)
-      lanes[lane] = {values.data() + windows.first[i + lane],
-                     windows.last[i + lane] - windows.first[i + lane]};
-    sum_lanes(lanes, start, out.sums.data() + i, out.compensation.data() + i);
-  }
+  for (; i + kLanes <= steps; i += kLanes)
+    sum_lanes(values.data(), first + i, last + i, start, out.sums.data() + i,
+              out.compensation.data() + i);
   for (; i < steps; ++i) {
-    const KahanSum sum =
-        sum_one({values.data() + windows.first[i], windows.last[i] - windows.first[i]}, start);
+    const KahanSum sum = sum_rest({}, values.data(), first[i], last[i], start, true);
     out.sums[i] = sum.sum;
     out.compensation[i] = sum.compensation;
   }
@@ -250,12 +213,24 @@ const std::vector<double>& SortedWindow::slide_to(uint32_t first, uint32_t last)
   return sorted_;
 }
 
+size_t SortedWindow::position_of(double value) const {
+  if (std::isnan(value)) return 0;
+  constexpr size_t kCountUpTo =
+      128;  // counting has no branches to mispredict; bisection wins later
+  if (sorted_.size() > kCountUpTo)
+    return static_cast<size_t>(std::lower_bound(sorted_.begin(), sorted_.end(), value, nan_first) -
+                               sorted_.begin());
+  size_t below = 0;
+  for (const double other : sorted_) below += static_cast<size_t>(!(other >= value));
+  return below;
+}
+
 void SortedWindow::insert(double value) {
-  sorted_.insert(std::upper_bound(sorted_.begin(), sorted_.end(), value, nan_first), value);
+  sorted_.insert(sorted_.begin() + static_cast<ptrdiff_t>(position_of(value)), value);
 }
 
 void SortedWindow::erase(double value) {
-  sorted_.erase(std::lower_bound(sorted_.begin(), sorted_.end(), value, nan_first));
+  sorted_.erase(sorted_.begin() + static_cast<ptrdiff_t>(position_of(value)));
 }
 
 }  // namespace aerie::query

@@ -13,25 +13,6 @@ namespace aerie::query {
 /// gives the bits of its plain definition (tests/query/engine_windows_test.cc); what they share
 /// between series of one scrape is kept in a Geometry.
 
-/// What rate() and the instant selector need to know of the windows, the same for all series with
-/// the same timestamps.
-struct WindowGeometry {
-  uint64_t version = 0;               ///< of the Windows it was derived from
-  std::vector<uint32_t> first_index;  ///< of the first and last sample; 0 where there is none
-  std::vector<uint32_t> last_index;
-  std::vector<double> to_start;  ///< seconds to extrapolate to the window's edges, before the
-                                 ///< counter's zero point is known
-  std::vector<double> to_end;
-  std::vector<double>
-      sampled;  ///< seconds between the first and the last sample; 1 where there are not enough
-  std::vector<uint64_t> enough;    ///< steps with at least two samples
-  std::vector<uint64_t> occupied;  ///< steps with at least one
-};
-
-/// Brings `geometry` up to date.
-void measure_windows(const std::vector<model::TimestampMs>& timestamps, const Windows& windows,
-                     const WindowGrid& grid, WindowGeometry& geometry);
-
 /// `out[i] = change[i] * factor`, the factor of promql/functions.go extrapolatedRate. With
 /// `counter`, never stretched below zero; `range_seconds` divides (1 for none).
 struct Extrapolation {
@@ -52,7 +33,6 @@ struct WindowSums {
   std::vector<double> compensation;
 };
 struct WindowScratch {
-  WindowGeometry geometry;
   std::vector<double> first_values;
   std::vector<double> changes;
   WindowSums sums;
@@ -78,6 +58,7 @@ class SortedWindow {
   const std::vector<double>& slide_to(uint32_t first, uint32_t last);
 
  private:
+  size_t position_of(double value) const;  // of the first that is not before it
   void insert(double value);
   void erase(double value);
 

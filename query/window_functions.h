@@ -24,14 +24,10 @@ struct WindowCall {
   const SeriesInfo& series;
   QueryContext& context;
   PositionRange range_position;  ///< of the range vector argument
-  WindowScratch& scratch;        ///< its geometry fits `windows` once measured()
+  WindowScratch& scratch;
 
   std::string_view metric_name() const { return series.labels.metric_name(); }
   size_t steps() const { return grid.steps.count; }
-  const WindowGeometry& measured() const {
-    measure_windows(samples.timestamps, windows, grid, scratch.geometry);
-    return scratch.geometry;
-  }
 };
 
 /// Evaluates one series at every step into `out`, which comes absent everywhere. Errors: Execution.

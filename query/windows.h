@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "model/sample.h"
@@ -29,25 +31,49 @@ struct WindowGrid {
   }
 };
 
+/// What rate() and the instant selector need to know of the windows, the same for all series with
+/// the same timestamps.
+struct WindowGeometry {
+  std::vector<uint32_t> first_index;  ///< of the first and last sample; 0 where there is none
+  std::vector<uint32_t> last_index;
+  std::vector<double> to_start;  ///< seconds to extrapolate to the window's edges, before the
+                                 ///< counter's zero point is known
+  std::vector<double> to_end;
+  std::vector<double>
+      sampled;  ///< seconds between the first and the last sample; 1 where there are not enough
+  std::vector<uint64_t> enough;    ///< steps with at least two samples
+  std::vector<uint64_t> occupied;  ///< steps with at least one
+};
+
 /// Index ranges [first, last) of the samples in each window (with what is wanted before and after
-/// it), for floats and for histograms. Reused from series to series.
-struct Windows {
-  std::vector<uint32_t> first;
-  std::vector<uint32_t> last;
+/// it), for floats and for histograms. Series of one scrape share their timestamps, so what was
+/// found for one is kept for the next ones, for as many different clocks as fit into a few
+/// megabytes.
+class Windows {
+ public:
+  std::span<const uint32_t> first;
+  std::span<const uint32_t> last;
   std::vector<uint32_t> histogram_first;  ///< empty when the series has no histograms
   std::vector<uint32_t> histogram_last;
+  const WindowGeometry* geometry = nullptr;  ///< of the floats
 
-  /// Two cursors that only move forward: O(samples + steps).
+  /// Two cursors that only move forward: O(samples + steps). Always with the same grid.
   void locate(const model::SeriesSamples& samples, const WindowGrid& grid);
-  /// Changes whenever `first` and `last` do: what was derived from them may be kept while it stays.
-  uint64_t version() const { return version_; }
   bool has_histograms(size_t step) const {
     return !histogram_first.empty() && histogram_last[step] > histogram_first[step];
   }
 
  private:
-  uint64_t version_ = 0;
-  std::vector<model::TimestampMs> located_;  // timestamps that `first` and `last` belong to
+  struct Clock {
+    std::vector<model::TimestampMs> timestamps;
+    std::vector<uint32_t> first;
+    std::vector<uint32_t> last;
+    WindowGeometry geometry;
+  };
+  const Clock& clock_of(const std::vector<model::TimestampMs>& timestamps, const WindowGrid& grid);
+
+  std::unordered_map<uint64_t, Clock> clocks_;  // by a hash of the timestamps
+  Clock overflow_;                              // the latest of those that did not fit
 };
 
 /// Removes stale markers, in place.
