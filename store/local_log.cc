@@ -249,10 +249,13 @@ Status LocalLog::recover(const Visit& visit) {
         .ignore("an empty segment does no harm");
     segments.erase(std::prev(segments.end()));
   }
-  for (const auto& [sequence, name] : names) {  // the file of an interrupted creation
-    if (segments.count(sequence) == 0 && !segments.empty() && sequence > segments.rbegin()->first) {
-      files_.remove(path(name)).ignore("removed above or unreadable; never read again either way");
-    }
+  // The file of an interrupted creation must go: once others follow it, it would look like damage.
+  for (const auto& [sequence, name] : names) {
+    const bool kept = segments.count(sequence) != 0;
+    const bool behind = segments.empty() || sequence > segments.rbegin()->first;
+    if (kept || !behind) continue;
+    auto removed = files_.remove(path(name));
+    if (!removed && removed.error().code() != ErrorCode::NotFound) return removed;
   }
   folder_.with([&](Folder& folder) { folder.segments = std::move(segments); });
   return {};

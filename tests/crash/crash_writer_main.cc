@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/metrics.h"
 #include "store/local_store.h"
 #include "tests/crash/broken_stores.h"
@@ -28,10 +29,10 @@ void say(const std::string& line) {
     std::_Exit(3);
 }
 
-void write_for_ever(store::Store& store, uint64_t seed, int thread, int64_t step) {
+void write_for_ever(store::Store& store, crash::Workload workload, int thread, int64_t step) {
   for (;; ++step) {
     store::WriteBatch batch;
-    for (const crash::Expected& one : crash::batch_of(seed, thread, step)) {
+    for (const crash::Expected& one : workload.batch(thread, step)) {
       batch.floats.push_back({store.resolve(one.labels), one.t, one.value});
     }
     const size_t rows = batch.floats.size();
@@ -49,11 +50,12 @@ void write_for_ever(store::Store& store, uint64_t seed, int thread, int64_t step
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 5 + crash::kThreads) return 2;
-  const std::string mode = argv[4];
+  if (argc != 6 + crash::kThreads) return 2;
+  configure_log(LogLevel::Warn, LogFormat::Logfmt);
+  const std::string mode = argv[5];
   store::StoreOptions options = crash::store_options(argv[1]);
-  const uint64_t seed = std::strtoull(argv[2], nullptr, 10);
-  const int flush_every_ms = std::atoi(argv[3]);
+  const crash::Workload workload{std::strtoull(argv[2], nullptr, 10), std::atoll(argv[3])};
+  const int flush_every_ms = std::atoi(argv[4]);
   if (mode == "ack-before-sync") {
     options.sync = store::SyncMode::Interval;
     options.sync_interval = 50;
@@ -79,8 +81,8 @@ int main(int argc, char** argv) {
   store::Store& store = **opened;
   std::vector<std::thread> threads;
   for (int i = 0; i < crash::kThreads; ++i) {
-    threads.emplace_back([&store, seed, i, first = std::atoll(argv[5 + i])] {
-      write_for_ever(store, seed, i, first);
+    threads.emplace_back([&store, workload, i, first = std::atoll(argv[6 + i])] {
+      write_for_ever(store, workload, i, first);
     });
   }
   while (flush_every_ms > 0) {

@@ -19,13 +19,13 @@ uint64_t mixed(uint64_t x) {
 
 }  // namespace
 
-std::vector<Expected> batch_of(uint64_t seed, int thread, int64_t step) {
+std::vector<Expected> Workload::batch(int thread, int64_t step) const {
   const uint64_t random =
       mixed(seed ^ mixed(static_cast<uint64_t>(step) * 16 + static_cast<uint64_t>(thread)));
-  const model::TimestampMs t = kFirstTime + step * kStepMs;
+  const model::TimestampMs t = first_time + step * kStepMs;
   const std::string who = std::to_string(thread);
   const auto series = [&](const char* name) {
-    return model::Labels{{"__name__", name}, {"thread", who}};
+    return model::Labels{{"__name__", name}, {kThreadLabel, who}};
   };
   std::vector<Expected> out = {
       {series("constant"), t, 1},
@@ -34,7 +34,7 @@ std::vector<Expected> batch_of(uint64_t seed, int thread, int64_t step) {
       {series("bits"), t, std::bit_cast<double>(random)},
       {series("flapping"), t,
        step % 5 == 4 ? model::stale_marker() : static_cast<double>(step % 3)},
-      {{{"__name__", "pod"}, {"thread", who}, {"uid", std::to_string(step / 20)}},
+      {{{"__name__", "pod"}, {kThreadLabel, who}, {"uid", std::to_string(step / 20)}},
        t,
        static_cast<double>(step)},
   };

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/labels.h"
@@ -13,7 +14,6 @@ namespace aerie::crash {
 /// What the writer writes and the checker expects: a pure function of (seed, thread, step). Step i
 /// of a thread is one batch.
 inline constexpr int kThreads = 3;
-inline constexpr model::TimestampMs kFirstTime = 1'700'000'000'000;
 inline constexpr model::DurationMs kStepMs = 50;
 inline constexpr model::DurationMs kPartitionSpan = 20'000;
 
@@ -23,11 +23,17 @@ struct Expected {
   double value = 0;
 };
 
-/// The samples of one batch: a constant, a counter, decimals, arbitrary bits, stale markers, and a
-/// series that lives for 20 steps.
-std::vector<Expected> batch_of(uint64_t seed, int thread, int64_t step);
-/// The step that a sample belongs to.
-inline int64_t step_of(model::TimestampMs t) { return (t - kFirstTime) / kStepMs; }
+/// What the writer writes and the checker expects: a pure function. Step i of a thread is one
+/// batch.
+struct Workload {
+  uint64_t seed = 0;
+  model::TimestampMs first_time = 0;
+  /// A constant, a counter, decimals, arbitrary bits, stale markers, and a series that lives for 20
+  /// steps.
+  std::vector<Expected> batch(int thread, int64_t step) const;
+};
+/// Tells the workload's series from what aerie itself writes.
+inline constexpr std::string_view kThreadLabel = "crash_thread";
 
 /// The store as both programs open it.
 store::StoreOptions store_options(const std::string& path);

@@ -324,6 +324,29 @@ TEST_CASE("a checkpoint that was not finished is not a beginning") {
   CHECK(fixture.replayed.front() == std::string("\1state", 6));
 }
 
+TEST_CASE("a segment whose creation was interrupted leaves no trace") {
+  LogFixture fixture;
+  SECTION("the very first one") { must(fixture.open()); }
+  SECTION("a later one") {
+    must(fixture.open());
+    must(fixture.put("record 0"));
+    must(fixture.open());
+  }
+  const size_t before = fixture.replayed.size();
+  // The file is made and filled; the power goes before its header is synced.
+  must(fixture.log->add(RecordType::Batch, "lost"));
+  fixture.files.fail_syncs(0);
+  const auto name = before == 0 ? "log/0000000000000001.seg" : "log/0000000000000002.seg";
+  must(must(fixture.files.open(name, true))->preallocate(512));
+  fixture.kill();
+  for (int round = 0; round < 3; ++round) {
+    must(fixture.open());
+    must(fixture.put("record " + std::to_string(before + static_cast<size_t>(round))));
+  }
+  must(fixture.open());
+  CHECK(fixture.replayed == numbered(0, static_cast<int>(before) + 2));
+}
+
 TEST_CASE("a record larger than a segment is refused, and so are records after close") {
   LogFixture fixture;
   must(fixture.open());
