@@ -27,7 +27,7 @@ class Failure(Exception):
 
 
 class Missing(Failure):
-    """A program that the demo needs is not there."""
+    """A server that tools/fetch-servers brings is not there."""
 
 
 class ChildEnded(Failure):
@@ -126,7 +126,8 @@ class Stack:
     def _program(self, folder, name, how):
         path = pathlib.Path(folder) / name
         if not path.exists():
-            raise Missing(f"{path} is missing: {how}")
+            kind = Failure if folder == self.options.build else Missing
+            raise kind(f"{path} is missing: {how}")
         return path.resolve()
 
     def _check_ports(self):
