@@ -6,10 +6,12 @@
 #include <atomic>
 #include <csignal>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "alerting/api.h"
 #include "alerting/notifier.h"
+#include "alerting/relay.h"
 #include "alerting/rule_manager.h"
 #include "base/clock.h"
 #include "base/guarded.h"
@@ -20,6 +22,7 @@
 #include "clusters/cluster_view.h"
 #include "dashboards/web.h"
 #include "http/server.h"
+#include "ingest/identity.h"
 #include "ingest/remote_write_api.h"
 #include "query/api.h"
 #include "query/engine.h"
@@ -106,6 +109,30 @@ alerting::AlertingOptions alerting_options(const Flags& flags, const Config& con
   return options;
 }
 
+/// Members prove who they are with the same tokens as on the write path; without bindings everybody
+/// may relay.
+Result<alerting::RelayOptions> relay_options(const Config& config) {
+  alerting::RelayOptions options;
+  options.replica_labels = config.ha.replica_labels;
+  if (config.clusters.empty()) return options;
+  auto created = ingest::BindingTable::create(config.clusters);
+  if (!created) return std::move(created).error();
+  const auto bindings = std::make_shared<const ingest::BindingTable>(std::move(*created));
+  options.identify =
+      [bindings](std::string_view token) -> std::optional<alerting::ClusterIdentity> {
+    const ingest::ClusterBinding* binding = bindings->find_token(token);
+    if (binding == nullptr) return std::nullopt;
+    alerting::ClusterIdentity identity;
+    for (const auto& [name, value] : binding->labels) {
+      if (name == "cluster") identity.cluster = value;
+      if (name == "environment") identity.environment = value;
+      if (name == "zone") identity.zone = value;
+    }
+    return identity;
+  };
+  return options;
+}
+
 ingest::IngestOptions ingest_options(const Config& config) {
   ingest::IngestOptions options;
   options.clusters = config.clusters;
@@ -156,6 +183,7 @@ class RunningApplication final : public Application {
   Status open_store();
   Status open_subjects();
   Status open_rules();
+  Status open_relay();
   /// Makes a generation that serves nothing yet. Errors: what in the configuration could not be
   /// used.
   Result<std::unique_ptr<Generation>> make_generation(std::shared_ptr<const Config> config);
@@ -186,6 +214,7 @@ class RunningApplication final : public Application {
   std::unique_ptr<query::QueryApi> query_api_;
   std::unique_ptr<alerting::Notifier> notifier_;
   std::unique_ptr<alerting::RuleManager> rules_;
+  std::unique_ptr<alerting::AlertRelay> relay_;
   std::vector<std::unique_ptr<Generation>> generations_;  // the last one serves
 };
 
@@ -257,6 +286,7 @@ Status RunningApplication::open_subjects() {
   serve(std::move(*generation));
   notifier_->start();
   rules_->start();
+  relay_->start();
   return {};
 }
 
@@ -270,7 +300,23 @@ Status RunningApplication::open_rules() {
                                                      clock_, metrics_);
   if (!services) return std::move(services).error();
   rules_ = std::make_unique<alerting::RuleManager>(std::move(*services));
+  if (Status opened = open_relay(); !opened) return opened;
   return rules_->reload(alerting_options(flags_, *config_.copy(), server_->port()));
+}
+
+Status RunningApplication::open_relay() {
+  auto options = relay_options(*config_.copy());
+  if (!options) return std::move(options).error();
+  auto table = store_->table("relayed_alerts");
+  if (!table) return std::move(table).error();
+  relay_ = std::make_unique<alerting::AlertRelay>(
+      alerting::AlertRelay::Services{.clock = clock_,
+                                     .metrics = metrics_,
+                                     .notifier = *notifier_,
+                                     .table = std::move(*table),
+                                     .arrivals = &store_->arrivals()});
+  relay_->configure(std::move(*options));
+  return relay_->load();
 }
 
 Result<std::unique_ptr<Generation>> RunningApplication::make_generation(
@@ -305,6 +351,7 @@ Result<std::unique_ptr<Generation>> RunningApplication::make_generation(
   generation->remote_write->register_routes(routes);
   clusters::register_routes(routes, api_pool_, *generation->clusters);
   alerting::register_routes(routes, api_pool_, *rules_);
+  alerting::register_relay_routes(routes, api_pool_, *relay_, clock_);
   dashboards::register_web(routes, api_pool_);
   return Result<std::unique_ptr<Generation>>(std::move(generation));
 }
@@ -330,10 +377,13 @@ Status RunningApplication::reload() {
     if (!made) return std::move(made).error();
     generation = std::move(*made);
   }
+  auto relaying = relay_options(*config);
+  if (!relaying) return std::move(relaying).error();
   // The last step that can fail: after it everything takes effect.
   if (Status switched = rules_->reload(alerting_options(flags_, *config, server_->port()));
       !switched)
     return switched;
+  relay_->configure(std::move(*relaying));
   if (generation) serve(std::move(generation));
   config_.with([&](auto& current) { current = config; });
   reload_successful_.set(1);
@@ -348,6 +398,7 @@ Status RunningApplication::stop() {
   status_.stopping();
   if (server_) server_->stop(kDrainGrace);
   if (rules_) rules_->stop();
+  if (relay_) relay_->stop();
   if (notifier_) notifier_->stop();
   if (!generations_.empty()) generations_.back()->stop();
   for (WorkPool* pool : {&rules_pool_, &background_pool_, &query_pool_, &ingest_pool_, &api_pool_})

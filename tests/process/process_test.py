@@ -6,6 +6,7 @@
 Starts the real programs on free loopback ports below FOLDER; prints one line per test and `N passed, N failed`.
 """
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -265,6 +266,29 @@ def test_reload():
         must("aerie_config_last_reload_successful 0" in http("GET", server.url + "/metrics")[1], "metric")
     with running(fresh("noreload")) as server:
         must(http("POST", server.url + "/-/reload")[0] == 403, "lifecycle is off by default")
+
+
+def test_identity_on_both_paths():
+    """With bindings only known tokens write samples and relay alerts, each as its own cluster."""
+    folder = fresh("identity")
+    token = hashlib.sha256(str(time.time()).encode()).hexdigest()
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    (folder / "aerie.yml").write_text(
+        f"clusters: [{{name: gondor, environment: prod, zone: eu, tokens: ['sha256:{digest}']}}]\n")
+    alert = json.dumps([{"labels": {"alertname": "A", "cluster": "mordor", "prometheus_replica": "a"}}]).encode()
+    json_type = {"Content-Type": "application/json"}
+    with running(folder, f"--config.file={folder / 'aerie.yml'}") as server:
+        bearer = {"Authorization": f"Bearer {token}"}
+        request = snappy(write_request({"__name__": "up", "cluster": "mordor"}, 1, int(time.time() * 1000)))
+        must(http("POST", server.url + "/api/v1/write", request, WRITE_HEADERS)[0] == 401, "write without a token")
+        must(http("POST", server.url + "/api/v1/write", request, WRITE_HEADERS | bearer)[0] == 204, "write")
+        metric = query(server, "up")[0]["metric"]
+        must(metric == {"__name__": "up", "cluster": "gondor", "environment": "prod", "zone": "eu",
+                        "exported_cluster": "mordor"}, f"{metric}")
+        must(http("POST", server.url + "/api/v2/alerts", alert, json_type)[0] == 401, "alert without a token")
+        must(http("POST", server.url + "/api/v2/alerts", alert, json_type | bearer)[0] == 200, "alert")
+        labels = json.loads(http("GET", server.url + "/api/v2/alerts")[1])[0]["labels"]
+        must(labels["cluster"] == "gondor" and labels["zone"] == "eu" and "prometheus_replica" not in labels, f"{labels}")
 
 
 def test_aeriectl():
