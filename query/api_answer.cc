@@ -61,7 +61,8 @@ std::optional<double> plain_float(std::string_view text) {
   if (text.empty() || text[0] == '-' || text[0] == '+') return std::nullopt;
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (error != std::errc() || end != text.data() + text.size() || std::isnan(value))
+    return std::nullopt;
   return negative ? -value : value;
 }
 
