@@ -40,6 +40,9 @@ class IngestLog {
   virtual Status trim(LogPosition unsealed) = 0;
   /// Makes the next segment's file ahead of time, if it is missing. Slow (writes a whole segment).
   virtual Status prepare_spare() = 0;
+  /// Gives reserved space back to the disk: for a log that holds little and is not expected to grow
+  /// soon. Belongs to the applier's thread; nothing may be buffered.
+  virtual Status settle() = 0;
   /// Bytes of the files in use, without spares.
   virtual uint64_t file_bytes() const = 0;
   /// Makes everything durable whatever the mode, and refuses further records.

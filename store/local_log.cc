@@ -13,6 +13,7 @@ namespace aerie::store {
 namespace {
 
 constexpr std::string_view kSuffix = ".seg";
+constexpr uint64_t kSettledRoomBytes = 64 << 10;
 constexpr std::string_view kSparePrefix = "spare-";
 constexpr uint64_t kGrowth = 4;
 // With SyncMode::Interval what is not synced is kept in memory, so that a failed sync can be made
@@ -473,6 +474,26 @@ Status LocalLog::trim(LogPosition unsealed) {
     if (recycle) folder_.with([&](Folder& folder) { folder.spares.push_back(spare_names[i]); });
   }
   return old.empty() ? Status() : files_.sync_folder(options_.folder);
+}
+
+Status LocalLog::settle() {
+  if (!pending_.empty()) return {};
+  const auto spares = folder_.with([](Folder& folder) {
+    folder.want_spare = false;
+    return std::exchange(folder.spares, {});
+  });
+  for (const std::string& name : spares)
+    if (auto removed = files_.remove(path(name)); !removed) return removed;
+  if (!file_) return {};
+  // Later records extend the file again, at the price of a metadata write each, until the next
+  // segment.
+  const uint64_t used = kSegmentHeaderBytes + (durable_ - current_.start);
+  const uint64_t kept = std::min(current_.file_bytes, used + kSettledRoomBytes);
+  // Known as short, so that it is not recycled as a whole segment. current_ keeps the room that the
+  // file may grow to.
+  folder_.with(
+      [&](Folder& folder) { folder.segments[current_.sequence].header.file_bytes = kept; });
+  return file_->truncate(kept);
 }
 
 Status LocalLog::prepare_spare() {

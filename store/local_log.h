@@ -47,6 +47,7 @@ class LocalLog final : public IngestLog {
   void finish_checkpoint() override;
   Status trim(LogPosition unsealed) override;
   Status prepare_spare() override;
+  Status settle() override;
   uint64_t file_bytes() const override;
   Status close() override;
 

@@ -147,7 +147,8 @@ Status Sealer::cycle(bool everything) {
     head_.drop(waiting_.front().block);
     sealed = true;
   }
-  return tidy(sealed || everything);
+  if (auto status = tidy(sealed || everything); !status) return status;
+  return everything ? settle() : prepare();
 }
 
 Status Sealer::cut(bool everything) {
@@ -211,8 +212,23 @@ Status Sealer::tidy(bool sealed) {
     if (auto dropped = partitions_.drop_before(clock_.now_ms() - options_.retention); !dropped)
       return dropped;
   }
+  return {};
+}
+
+Status Sealer::prepare() {
   if (auto spare = log_.prepare_spare(); !spare)
     return std::move(spare).error().with("prepare log segment");
+  return {};
+}
+
+/// After a flush with nothing behind it the log keeps no reserved space: what is on disk is what is
+/// stored.
+Status Sealer::settle() {
+  auto settled = applier_.run([this]() -> Status {
+    const LogPosition end = log_.committed_end();
+    return head_.first_unsealed(end) == end ? log_.settle() : Status();
+  });
+  if (!settled) return std::move(settled).error().with("settle log");
   return {};
 }
 

@@ -52,6 +52,8 @@ class Sealer {
   Status cut(bool everything);
   Status seal(const Waiting& waiting);
   Status tidy(bool sealed);
+  Status prepare();
+  Status settle();
 
   const Options options_;
   Head& head_;

@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <map>
 #include <random>
 
@@ -194,4 +195,26 @@ TEST_CASE("log damage is reported with what is lost, and nothing is changed") {
   files.damage(segment, 64 + 30);  // the same byte again: healed
   must(fixture.try_open());
   CHECK(fixture.read() == std::vector<std::string>{R"(up{cluster="a"}: 0=0 1=1 2=2)"});
+}
+
+TEST_CASE("after a flush with nothing behind it the log gives its reserved space back") {
+  StoreFixture fixture;
+  const auto log_bytes = [&] {
+    uint64_t bytes = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(fixture.options.path + "/log"))
+      bytes += entry.file_size();
+    return bytes;
+  };
+  for (int i = 0; i < 100; ++i) fixture.write(kUp, kNow + i, i);
+  CHECK(log_bytes() >= 1 << 20);
+  must(fixture.store().flush());
+  CHECK(log_bytes() < 100'000);
+  // It still takes and keeps records, beyond the end of the shortened file too.
+  for (int i = 100; i < 3000; ++i) fixture.write(kUp, kNow + i, i * 0.1);
+  const auto before = fixture.read();
+  fixture.reopen();
+  CHECK(fixture.read() == before);
+  must(fixture.store().flush());
+  fixture.reopen();
+  CHECK(fixture.read() == before);
 }
