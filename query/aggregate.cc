@@ -24,7 +24,7 @@ class FoldStream final : public SeriesStream {
       if (auto folded = fold_all(); !folded) return folded;
     }
     row.reset(steps_);
-    finish_fold(op_, folds_[index_], row, {operand_, context_.annotations()});
+    finish_fold(op_, folds_[index_], row, {operand_, {}, context_.annotations()});
     folds_[index_++] = GroupFold();
     return {};
   }
@@ -36,11 +36,13 @@ class FoldStream final : public SeriesStream {
     held_ = size() * steps_;
     if (auto held = context_.budget().hold(held_); !held) return held;
     Row row;
-    for (const uint32_t group : group_of_) {
+    for (size_t i = 0; i < group_of_.size(); ++i) {
+      const uint32_t group = group_of_[i];
       if (auto read = input_->next(row); !read) return read;
       if (auto alive = context_.check(); !alive) return alive;
       if (any_present(row.present))
-        fold_row(op_, folds_[group], row, {operand_, context_.annotations()});
+        fold_row(op_, folds_[group], row,
+                 {operand_, input_->series()[i].labels.metric_name(), context_.annotations()});
     }
     return {};
   }

@@ -5,6 +5,7 @@
 
 #include "query/aggregate.h"
 #include "query/mapped.h"
+#include "query/native_histogram.h"
 #include "query/window_functions.h"
 
 namespace aerie::query {
@@ -349,14 +350,15 @@ Result<StreamPtr> plan_count_values(const Aggregate& aggregate, StreamPtr input,
     uint64_t last_bits = 0;
     uint32_t last_id = LabelProjection::kUnknown;
     for_each_present(row.present, [&](size_t step) {
-      if (row.is_histogram(step)) return;
-      const uint64_t bits = std::bit_cast<uint64_t>(row.values[step]);
-      if (last_id == LabelProjection::kUnknown || bits != last_bits) {
+      const bool is_histogram = row.is_histogram(step);
+      const uint64_t bits = is_histogram ? 0 : std::bit_cast<uint64_t>(row.values[step]);
+      if (is_histogram || last_id == LabelProjection::kUnknown || bits != last_bits) {
         builder.reset(base);
-        const std::string text = go_format_f(row.values[step]);
+        const std::string text = is_histogram ? describe_histogram(*row.histograms[step])
+                                              : go_format_f(row.values[step]);
         builder.set(name, text);
         last_id = projection.id_of({builder.build(), false});
-        last_bits = bits;
+        last_bits = is_histogram ? ~bits : bits;
       }
       if (last_id == out.size()) out.emplace_back().reset(steps.count);
       Row& counts = out[last_id];

@@ -3,6 +3,9 @@
 #include <cmath>
 
 #include "query/histogram_scaling.h"
+#include "query/histogram_sum.h"
+#include "query/histogram_trim.h"
+#include "query/histogram_windows.h"
 
 namespace aerie::query {
 namespace {
@@ -25,27 +28,58 @@ void keep(const double* left, const double* right, std::span<uint64_t> present, 
   }
 }
 
-/// The result of one histogram operation, or null where the operator does not apply.
-HistogramPtr combine_histograms(BinaryOp op, const RowView& left, const RowView& right,
-                                size_t step) {
-  const bool left_is = left.is_histogram(step);
-  const bool right_is = right.is_histogram(step);
-  if (left_is && !right_is) {
-    if (op == BinaryOp::Mul) return scale_histogram(*left.histograms[step], right.values[step]);
-    if (op == BinaryOp::Div) return divide_histogram(*left.histograms[step], right.values[step]);
+bool is_trim(BinaryOp op) { return op == BinaryOp::TrimUpper || op == BinaryOp::TrimLower; }
+
+/// Two histograms added or subtracted; null, with a notice, where they do not fit.
+HistogramPtr add_histograms(BinaryOp op, const model::NativeHistogram& left,
+                            const model::NativeHistogram& right, const OperatorNotices& notices) {
+  const std::string_view operation = op == BinaryOp::Add ? "addition" : "subtraction";
+  HistogramSum sum(left);
+  const HistogramSum::Outcome outcome =
+      op == BinaryOp::Add ? sum.add(right, HistogramSum::Rounding::Plain) : sum.subtract(right);
+  if (op == BinaryOp::Sub) sum.set_reset_hint(model::ResetHint::Gauge);
+  if (outcome.incompatible) {
+    notices.annotations.warn("incompatible bucket layout encountered for binary operator " +
+                                 std::string(binary_op_symbol(op)),
+                             notices.position);
+    return nullptr;
   }
-  if (!left_is && right_is && op == BinaryOp::Mul)
-    return scale_histogram(*right.histograms[step], left.values[step]);
-  if (left_is && right_is) {
-    const bool equal = *left.histograms[step] == *right.histograms[step];
-    if ((op == BinaryOp::Eq && equal) || (op == BinaryOp::Ne && !equal))
-      return left.histograms[step];
+  if (outcome.resets_collide) {
+    notices.annotations.warn(resets_collide(operation), notices.position);
+    return nullptr;
   }
-  return nullptr;
+  if (outcome.bounds_reconciled)
+    notices.annotations.inform(bounds_reconciled(operation), notices.position);
+  return sum.result();
 }
 
-bool comparable_histograms(BinaryOp op, bool left_is, bool right_is) {
-  return left_is && right_is && (op == BinaryOp::Eq || op == BinaryOp::Ne);
+/// True if the operator is defined between samples of these kinds, one of them a histogram (floats
+/// cannot be trimmed).
+bool applies(BinaryOp op, bool left_is, bool right_is) {
+  if (left_is && right_is)
+    return op == BinaryOp::Add || op == BinaryOp::Sub || op == BinaryOp::Eq || op == BinaryOp::Ne;
+  if (!left_is && !right_is) return false;
+  return op == BinaryOp::Mul || (left_is && (op == BinaryOp::Div || is_trim(op)));
+}
+
+/// The result of an operation that applies; null where it yields nothing.
+HistogramPtr combine_histograms(BinaryOp op, const RowView& left, const RowView& right, size_t step,
+                                const OperatorNotices& notices) {
+  if (left.is_histogram(step) && right.is_histogram(step)) {
+    const model::NativeHistogram& a = *left.histograms[step];
+    const model::NativeHistogram& b = *right.histograms[step];
+    if (op == BinaryOp::Add || op == BinaryOp::Sub) return add_histograms(op, a, b, notices);
+    return equal_histograms(a, b) == (op == BinaryOp::Eq) ? left.histograms[step] : nullptr;
+  }
+  if (right.is_histogram(step)) return scale_histogram(*right.histograms[step], left.values[step]);
+  const model::NativeHistogram& histogram = *left.histograms[step];
+  const double value = right.values[step];
+  switch (op) {
+    case BinaryOp::Div: return divide_histogram(histogram, value);
+    case BinaryOp::TrimUpper: return trim_histogram(histogram, value, Trim::Upper);
+    case BinaryOp::TrimLower: return trim_histogram(histogram, value, Trim::Lower);
+    default: return scale_histogram(histogram, value);
+  }
 }
 
 std::string_view kind(bool is_histogram) { return is_histogram ? "histogram" : "float"; }
@@ -60,7 +94,7 @@ void combine_mixed(const RowOperation& operation, Row& row, const RowView& other
   for_each_present(row.present, [&](size_t i) {
     const bool left_is = left.is_histogram(i);
     const bool right_is = right.is_histogram(i);
-    if (!left_is && !right_is) {
+    if (!left_is && !right_is && !is_trim(operation.op)) {
       const double value = apply_operator(operation.op, left.values[i], right.values[i]);
       if (!is_comparison(operation.op) || operation.yield == Yield::Bool) {
         result.set(i, value);
@@ -69,12 +103,14 @@ void combine_mixed(const RowOperation& operation, Row& row, const RowView& other
       }
       return;
     }
-    HistogramPtr combined = combine_histograms(operation.op, left, right, i);
-    if (combined == nullptr && !comparable_histograms(operation.op, left_is, right_is)) {
+    if (!applies(operation.op, left_is, right_is)) {
       const std::string_view symbol = binary_op_symbol(operation.op);
       notices.annotations.inform(incompatible_types(kind(left_is), symbol, kind(right_is)),
                                  notices.position);
-    } else if (operation.yield == Yield::Bool) {
+      return;
+    }
+    HistogramPtr combined = combine_histograms(operation.op, left, right, i, notices);
+    if (operation.yield == Yield::Bool) {
       result.set(i, combined != nullptr ? 1 : 0);
     } else if (combined != nullptr) {
       result.set(i, std::move(combined));
@@ -141,20 +177,7 @@ void keep_where(BinaryOp op, const double* left, const double* right, std::span<
 void combine_rows(const RowOperation& operation, Row& row, const RowView& other,
                   const OperatorNotices& notices) {
   for (size_t w = 0; w < row.present.size(); ++w) row.present[w] &= other.present[w];
-  const bool trims = operation.op == BinaryOp::TrimUpper || operation.op == BinaryOp::TrimLower;
-  if (!row.histograms.empty() || other.histograms != nullptr || trims) {
-    if (trims) {
-      // Only histograms can be trimmed; floats go with a notice.
-      for_each_present(row.present, [&](size_t i) {
-        const bool left_is = operation.swapped ? other.is_histogram(i) : row.is_histogram(i);
-        const bool right_is = operation.swapped ? row.is_histogram(i) : other.is_histogram(i);
-        notices.annotations.inform(
-            incompatible_types(kind(left_is), binary_op_symbol(operation.op), kind(right_is)),
-            notices.position);
-      });
-      row.reset(row.steps());
-      return;
-    }
+  if (!row.histograms.empty() || other.histograms != nullptr || is_trim(operation.op)) {
     return combine_mixed(operation, row, other, notices);
   }
   const size_t steps = row.steps();

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "query/histogram_windows.h"
 #include "query/kahan.h"
 #include "query/vector_clones.h"
 
@@ -173,9 +174,31 @@ void fold_variance(GroupFold& fold, const Row& row) {
       });
 }
 
-bool keeps_histograms(AggregateOp op) {
-  return op == AggregateOp::Count || op == AggregateOp::Group || op == AggregateOp::Sum ||
-         op == AggregateOp::Avg;
+void note_hint(HistogramFold& fold, const model::NativeHistogram& histogram) {
+  fold.reset_seen = fold.reset_seen || histogram.reset_hint == model::ResetHint::Yes;
+  fold.no_reset_seen = fold.no_reset_seen || histogram.reset_hint == model::ResetHint::No;
+}
+
+/// sum and avg of one step's histograms.
+void fold_histogram(AggregateOp op, std::unique_ptr<HistogramFold>& fold,
+                    const model::NativeHistogram& histogram, const FoldNotices& notices) {
+  if (fold == nullptr) {
+    fold = std::make_unique<HistogramFold>(
+        HistogramFold{HistogramSum(histogram), HistogramMean(histogram)});
+    note_hint(*fold, histogram);
+    return;
+  }
+  if (fold->incompatible) return;
+  note_hint(*fold, histogram);
+  const HistogramSum::Outcome outcome =
+      op == AggregateOp::Sum ? fold->sum.add(histogram, HistogramSum::Rounding::Compensated)
+                             : fold->mean.add(histogram);
+  if (outcome.incompatible) {
+    fold->incompatible = true;
+    notices.annotations.warn(mixed_exponential_custom(notices.metric_name), notices.operand);
+  }
+  if (outcome.bounds_reconciled)
+    notices.annotations.inform(bounds_reconciled("aggregation"), notices.operand);
 }
 
 void open_columns(AggregateOp op, GroupFold& fold, size_t steps) {
@@ -202,6 +225,25 @@ void fold_floats(AggregateOp op, GroupFold& fold, const Row& row) {
       fold, row, [&](size_t i) { fold.values[i] = 1; }, [](size_t) {});
 }
 
+/// A sum of floats and histograms is neither.
+void finish_histogram(AggregateOp op, const HistogramFold& fold, size_t step, Row& row,
+                      const FoldNotices& notices) {
+  if (row.has(step)) {
+    notices.annotations.warn("encountered a mix of histograms and floats for aggregation",
+                             notices.operand);
+    row.remove(step);
+    return;
+  }
+  if (fold.incompatible) return;
+  if (fold.reset_seen && fold.no_reset_seen)
+    notices.annotations.warn(resets_collide("aggregation"), notices.operand);
+  if (op == AggregateOp::Sum) {
+    row.set(step, fold.sum.result());
+  } else {
+    row.set(step, fold.mean.mean());
+  }
+}
+
 }  // namespace
 
 void fold_row(AggregateOp op, GroupFold& fold, const Row& row, const FoldNotices& notices) {
@@ -209,10 +251,11 @@ void fold_row(AggregateOp op, GroupFold& fold, const Row& row, const FoldNotices
   if (row.histograms.empty() || op == AggregateOp::Count || op == AggregateOp::Group)
     return fold_floats(op, fold, row);
   Row floats = row;
-  if (keeps_histograms(op)) {
-    if (fold.histograms.empty()) fold.histograms.assign(fold.present.size(), 0);
+  if (op == AggregateOp::Sum || op == AggregateOp::Avg) {
+    if (fold.histograms.empty()) fold.histograms.resize(row.steps());
     for_each_present(row.present, [&](size_t step) {
-      if (row.is_histogram(step)) mark_present(fold.histograms.data(), step);
+      if (row.is_histogram(step))
+        fold_histogram(op, fold.histograms[step], *row.histograms[step], notices);
     });
   } else if (std::any_of(row.histograms.begin(), row.histograms.end(),
                          [](const auto& h) { return h != nullptr; })) {
@@ -243,16 +286,11 @@ void finish_fold(AggregateOp op, GroupFold& fold, Row& row, const FoldNotices& n
       default: break;
     }
   }
-  for (size_t w = 0; w < fold.histograms.size(); ++w) {
-    // A sum of floats and histograms is neither.
-    if ((fold.histograms[w] & fold.present[w]) != 0)
-      notices.annotations.warn("encountered a mix of histograms and floats for aggregation",
-                               notices.operand);
-    fold.present[w] &= ~fold.histograms[w];
-  }
   row.histograms.clear();
   row.values = std::move(fold.values);
   row.present = std::move(fold.present);
+  for (size_t i = 0; i < fold.histograms.size(); ++i)
+    if (fold.histograms[i] != nullptr) finish_histogram(op, *fold.histograms[i], i, row, notices);
 }
 
 }  // namespace aerie::query

@@ -1,12 +1,23 @@
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "query/annotations.h"
 #include "query/ast.h"
+#include "query/histogram_sum.h"
 #include "query/row.h"
 
 namespace aerie::query {
+
+/// The histograms of one group at one step, for sum and avg.
+struct HistogramFold {
+  HistogramSum sum;
+  HistogramMean mean;
+  bool reset_seen = false;
+  bool no_reset_seen = false;
+  bool incompatible = false;  ///< exponential met custom buckets: the group has no result
+};
 
 /// The running state of one group over all steps, one column per quantity. Empty until its first
 /// series.
@@ -17,11 +28,12 @@ struct GroupFold {
   std::vector<uint64_t> present;     ///< steps that have a float
   std::vector<uint64_t>
       incremental;  ///< steps where avg had to change to the incremental mean; empty if none
-  std::vector<uint64_t> histograms;  ///< steps that have a histogram; empty if none
+  std::vector<std::unique_ptr<HistogramFold>> histograms;  ///< by step; empty if there are none
 };
 
 struct FoldNotices {
-  PositionRange operand;  ///< the aggregated expression
+  PositionRange operand;         ///< the aggregated expression
+  std::string_view metric_name;  ///< of the series that is being added
   AnnotationSet& annotations;
 };
 

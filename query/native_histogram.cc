@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "query/histogram_sum.h"
 #include "query/kahan.h"
 
 namespace aerie::query {
@@ -11,19 +12,6 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-/// The upper bound of exponential bucket `index`: (2^(2^-schema))^index.
-double exponential_bound(int32_t index, int32_t schema) {
-  if (schema <= 0) {
-    const double exponent = std::ldexp(static_cast<double>(index), -schema);
-    return exponent == 1024 ? std::numeric_limits<double>::max() : std::exp2(exponent);
-  }
-  const int32_t per_power = 1 << schema;
-  const int32_t fraction = index & (per_power - 1);
-  const int32_t power = index >> schema;
-  if (fraction == 0 && power == 1024) return std::numeric_limits<double>::max();
-  return std::ldexp(std::exp2(static_cast<double>(fraction) / per_power), power);
-}
 
 NativeBucket positive_bucket(const model::NativeHistogram& histogram, int32_t index, double count) {
   if (!has_custom_buckets(histogram))
@@ -187,6 +175,19 @@ double native_fraction(double lower, double upper, const model::NativeHistogram&
   if (!lower_rank || *lower_rank > count) lower_rank = count;
   if (!upper_rank || *upper_rank > count) upper_rank = count;
   return (*upper_rank - *lower_rank) / histogram.count;
+}
+
+std::string describe_histogram(const model::NativeHistogram& histogram) {
+  std::string out =
+      "{count:" + go_format_g(histogram.count) + ", sum:" + go_format_g(histogram.sum);
+  for (const NativeBucket& bucket : buckets_of(histogram)) {
+    if (bucket.count == 0) continue;
+    out += bucket.lower < 0 ? ", [" : ", (";
+    out += go_format_g(bucket.lower) + "," + go_format_g(bucket.upper);
+    out += bucket.upper > 0 ? "]:" : "):";
+    out += go_format_g(bucket.count);
+  }
+  return out + "}";
 }
 
 double native_variance(const model::NativeHistogram& histogram) {

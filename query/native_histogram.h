@@ -34,6 +34,8 @@ double native_quantile(double quantile, const model::NativeHistogram& histogram,
                        const NativeNotices& notices);
 double native_fraction(double lower, double upper, const model::NativeHistogram& histogram,
                        const NativeNotices& notices);
+/// `{count:20, sum:10, [-2,-1):2, [-0.001,0.001]:2, (0.5,1]:1}`, as count_values labels it.
+std::string describe_histogram(const model::NativeHistogram& histogram);
 /// The variance estimated from the buckets' (geometric) means.
 double native_variance(const model::NativeHistogram& histogram);
 

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "query/histogram_windows.h"
 #include "query/kahan.h"
 #include "query/window_functions.h"
 
@@ -43,6 +44,7 @@ Status sum_over_time(const WindowCall& call, Row& out) {
     out.present = call.windows.geometry->occupied;
     return {};
   }
+  reduce_histograms(call, HistogramReduction::Sum, out);
   reduce_floats<Mixed::Drop>(
       call, out, [](const double* values, const model::TimestampMs*, size_t count, size_t) {
         KahanSum total;
@@ -74,6 +76,7 @@ Status avg_over_time(const WindowCall& call, Row& out) {
     }
     return {};
   }
+  reduce_histograms(call, HistogramReduction::Mean, out);
   reduce_floats<Mixed::Drop>(
       call, out, [](const double* values, const model::TimestampMs*, size_t count, size_t) {
         return mean_of(values, count);

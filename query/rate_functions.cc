@@ -2,6 +2,8 @@
 #include <cmath>
 
 #include "query/extended_windows.h"
+#include "query/histogram_sum.h"
+#include "query/histogram_windows.h"
 #include "query/window_functions.h"
 
 namespace aerie::query {
@@ -31,6 +33,12 @@ class CounterResets {
 
 enum class Extrapolate : uint8_t { Rate, Increase, Delta };
 
+constexpr HistogramChange histogram_kind(Extrapolate kind) {
+  return kind == Extrapolate::Rate       ? HistogramChange::Rate
+         : kind == Extrapolate::Increase ? HistogramChange::Increase
+                                         : HistogramChange::Delta;
+}
+
 /// A window with floats and histograms has no rate.
 void drop_mixed(const WindowCall& call, Row& out) {
   if (call.samples.histograms.empty()) return;
@@ -53,6 +61,7 @@ Status extrapolated(const WindowCall& call, Row& out) {
     return extended_change(call, out, series,
                            kind == Extrapolate::Rate ? seconds_of(call.grid.range) : 1);
   }
+  if (!call.samples.histograms.empty()) histogram_change(call, histogram_kind(kind), out);
   const auto& values = call.samples.values;
   if (values.empty()) return {};
   const WindowGeometry& geometry = *call.windows.geometry;
@@ -71,7 +80,7 @@ Status extrapolated(const WindowCall& call, Row& out) {
   }
   extrapolate({kind != Extrapolate::Delta, kind == Extrapolate::Rate, seconds_of(call.grid.range)},
               geometry, first_values.data(), changes.data(), out.values.data());
-  out.present = geometry.enough;
+  for (size_t w = 0; w < out.present.size(); ++w) out.present[w] |= geometry.enough[w];
   drop_mixed(call, out);
   return {};
 }
@@ -114,36 +123,36 @@ Status increase(const WindowCall& call, Row& out) {
   return {};
 }
 
-/// The last two samples of a window, be they floats or histograms.
-bool last_two_are_floats(const WindowCall& call, size_t step, bool& mixed) {
+enum class LastTwo : uint8_t { None, Floats, Histograms, Mixed };
+
+/// What the last two samples of a window are.
+LastTwo last_two(const WindowCall& call, size_t step) {
   const uint32_t first = call.windows.first[step];
   const uint32_t last = call.windows.last[step];
-  mixed = false;
-  if (!call.windows.has_histograms(step)) return last - first >= 2;
+  if (!call.windows.has_histograms(step))
+    return last - first >= 2 ? LastTwo::Floats : LastTwo::None;
   const auto& histograms = call.samples.histograms;
   const uint32_t histogram_first = call.windows.histogram_first[step];
   const uint32_t histogram_last = call.windows.histogram_last[step];
-  if (last == first) return false;
-  const model::TimestampMs newest_histogram = histograms[histogram_last - 1].t;
-  if (last - first >= 2 && call.samples.timestamps[last - 2] > newest_histogram) return true;
-  const bool histograms_alone =
-      histogram_last - histogram_first >= 2 &&
-      histograms[histogram_last - 2].t > call.samples.timestamps[last - 1];
-  mixed = !histograms_alone;
-  return false;
+  const bool two_histograms = histogram_last - histogram_first >= 2;
+  if (last == first) return two_histograms ? LastTwo::Histograms : LastTwo::None;
+  const auto& times = call.samples.timestamps;
+  if (last - first >= 2 && times[last - 2] > histograms[histogram_last - 1].t)
+    return LastTwo::Floats;
+  return two_histograms && histograms[histogram_last - 2].t > times[last - 1] ? LastTwo::Histograms
+                                                                              : LastTwo::Mixed;
 }
 
 /// irate and idelta: promql/functions.go instantValue.
 template <bool is_rate>
 Status instant_change(const WindowCall& call, Row& out) {
   for (size_t i = 0; i < call.steps(); ++i) {
-    bool mixed = false;
-    if (!last_two_are_floats(call, i, mixed)) {
-      if (mixed)
-        call.context.annotations().warn(mixed_floats_histograms(call.metric_name()),
-                                        call.range_position);
-      continue;
-    }
+    const LastTwo kind = last_two(call, i);
+    if (kind == LastTwo::Mixed)
+      call.context.annotations().warn(mixed_floats_histograms(call.metric_name()),
+                                      call.range_position);
+    if (kind == LastTwo::Histograms) instant_histogram_change(call, i, is_rate, out);
+    if (kind != LastTwo::Floats) continue;
     const uint32_t last = call.windows.last[i] - 1;
     const double before = call.samples.values[last - 1];
     double result = call.samples.values[last];
@@ -227,8 +236,9 @@ Status changes(const WindowCall& call, Row& out) {
   if (call.samples.histograms.empty()) {
     count_between(call, out, value_changed);
   } else {
-    count_between_mixed(call, out, value_changed,
-                        [](const auto& before, const auto& now) { return !(before == now); });
+    count_between_mixed(call, out, value_changed, [](const auto& before, const auto& now) {
+      return !equal_histograms(before, now);
+    });
   }
   return {};
 }

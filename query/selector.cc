@@ -144,6 +144,17 @@ class RangeSelector final : public RangeStream {
   uint64_t held_ = 0;
 };
 
+/// A subquery may leave out samples or repeat them: hints about resets between neighbours no longer
+/// hold.
+HistogramPtr without_hint(const HistogramPtr& histogram) {
+  if (histogram->reset_hint == model::ResetHint::Unknown ||
+      histogram->reset_hint == model::ResetHint::Gauge)
+    return histogram;
+  auto copy = std::make_shared<model::NativeHistogram>(*histogram);
+  copy->reset_hint = model::ResetHint::Unknown;
+  return copy;
+}
+
 class SubqueryRange final : public RangeStream {
  public:
   SubqueryRange(StreamPtr inner, const Steps& inner_steps, const WindowGrid& grid,
@@ -160,7 +171,7 @@ class SubqueryRange final : public RangeStream {
     samples.clear();
     for_each_present(row_.present, [&](size_t step) {
       if (row_.is_histogram(step)) {
-        samples.histograms.push_back({inner_steps_.at(step), row_.histograms[step]});
+        samples.histograms.push_back({inner_steps_.at(step), without_hint(row_.histograms[step])});
       } else {
         samples.timestamps.push_back(inner_steps_.at(step));
         samples.values.push_back(row_.values[step]);

@@ -1,0 +1,215 @@
+#include "query/histogram_windows.h"
+
+#include <algorithm>
+#include <span>
+
+#include "query/histogram_sum.h"
+#include "query/native_histogram.h"
+
+namespace aerie::query {
+namespace {
+
+using Window = std::span<const model::HistogramSample>;
+
+Window window_of(const WindowCall& call, size_t step) {
+  const uint32_t first = call.windows.histogram_first[step];
+  return {call.samples.histograms.data() + first, call.windows.histogram_last[step] - first};
+}
+
+bool only_histograms(const WindowCall& call, size_t step) {
+  return call.windows.has_histograms(step) && call.windows.first[step] == call.windows.last[step];
+}
+
+/// Notices of one series.
+class Notices {
+ public:
+  explicit Notices(const WindowCall& call) : call_(call) {}
+  void warn(std::string text) const {
+    call_.context.annotations().warn(std::move(text), call_.range_position);
+  }
+  void not_counter() const { warn(not_a_counter(call_.metric_name())); }
+  void not_gauge() const { warn(not_a_gauge(call_.metric_name())); }
+  /// False if the two could not be combined.
+  bool accept(const HistogramSum::Outcome& outcome, std::string_view operation) const {
+    if (outcome.incompatible) warn(mixed_exponential_custom(call_.metric_name()));
+    if (outcome.bounds_reconciled)
+      call_.context.annotations().inform(bounds_reconciled(operation), call_.range_position);
+    return !outcome.incompatible;
+  }
+
+ private:
+  const WindowCall& call_;
+};
+
+bool is_gauge(const model::NativeHistogram& histogram) {
+  return histogram.reset_hint == model::ResetHint::Gauge;
+}
+
+/// What a counter's first sample becomes when the counter was reset right after it: its layout does
+/// not matter then.
+model::NativeHistogram empty_like(const model::NativeHistogram& histogram) {
+  model::NativeHistogram empty;
+  empty.schema = histogram.schema;
+  empty.custom_values = histogram.custom_values;
+  return empty;
+}
+
+/// Looks at all samples before any is subtracted: gauges among counters, mixed layouts, the
+/// coarsest schema.
+struct Survey {
+  bool compatible = true;
+  int32_t schema = 0;
+};
+Survey survey(Window window, const model::NativeHistogram& first, bool counter,
+              const Notices& notices) {
+  const model::NativeHistogram& last = *window.back().histogram;
+  Survey found{has_custom_buckets(last) == has_custom_buckets(first),
+               std::min(last.schema, first.schema)};
+  for (size_t i = 1; counter && found.compatible && i + 1 < window.size(); ++i) {
+    const model::NativeHistogram& middle = *window[i].histogram;
+    if (is_gauge(middle)) notices.not_counter();
+    found.schema = std::min(found.schema, middle.schema);
+    found.compatible = has_custom_buckets(middle) == has_custom_buckets(first);
+  }
+  return found;
+}
+
+/// promql/functions.go histogramRate.
+std::optional<HistogramSum> change_in(Window window, bool counter, const WindowCall& call,
+                                      const Notices& notices) {
+  const model::NativeHistogram& last = *window.back().histogram;
+  if (counter && (is_gauge(*window[0].histogram) || is_gauge(last))) notices.not_counter();
+  const bool starts_anew = counter && was_reset(*window[0].histogram, *window[1].histogram);
+  const model::NativeHistogram first =
+      starts_anew ? empty_like(*window[1].histogram) : *window[0].histogram;
+  const Survey found = survey(window, first, counter, notices);
+  if (!found.compatible) {
+    notices.warn(mixed_exponential_custom(call.metric_name()));
+    return std::nullopt;
+  }
+  HistogramSum change(last);
+  if (!has_custom_buckets(last)) change.reduce_to(found.schema);
+  if (!notices.accept(change.subtract(first), "subtraction")) return std::nullopt;
+  if (counter) {
+    const model::NativeHistogram* previous = &first;
+    for (size_t i = 1; i < window.size(); ++i) {
+      const model::NativeHistogram& current = *window[i].histogram;
+      if (was_reset(*previous, current) &&
+          !notices.accept(change.add(*previous, HistogramSum::Rounding::Plain), "addition"))
+        return std::nullopt;
+      previous = &current;
+    }
+  } else if (!is_gauge(*window[0].histogram) || !is_gauge(last)) {
+    notices.not_gauge();
+  }
+  change.set_reset_hint(model::ResetHint::Gauge);
+  return change;
+}
+
+/// The same stretch to the window's edges as for floats, told from the counts.
+double extrapolation_factor(const WindowCall& call, size_t step, Window window,
+                            const HistogramSum& change, HistogramChange kind) {
+  const double sampled = static_cast<double>(window.back().t - window.front().t) / 1000;
+  const double average = sampled / static_cast<double>(window.size() - 1);
+  const double threshold = average * 1.1;
+  double to_start = static_cast<double>(window.front().t - call.grid.start_of(step)) / 1000;
+  double to_end = static_cast<double>(call.grid.end_of(step) - window.back().t) / 1000;
+  if (to_start >= threshold) to_start = average / 2;
+  const double first_count = window.front().histogram->count;
+  if (kind != HistogramChange::Delta && change.count().sum > 0 && first_count >= 0)
+    to_start = std::min(to_start, sampled * (first_count / change.count().sum));
+  if (to_end >= threshold) to_end = average / 2;
+  const double factor = (sampled + to_start + to_end) / sampled;
+  return kind == HistogramChange::Rate ? factor / seconds_of(call.grid.range) : factor;
+}
+
+/// Which of the two hints that exclude each other were seen.
+struct HintsSeen {
+  bool reset = false;
+  bool no_reset = false;
+  void add(const model::NativeHistogram& histogram) {
+    reset = reset || histogram.reset_hint == model::ResetHint::Yes;
+    no_reset = no_reset || histogram.reset_hint == model::ResetHint::No;
+  }
+};
+
+HistogramPtr reduce(Window window, HistogramReduction reduction, const Notices& notices,
+                    HintsSeen& hints) {
+  HistogramSum sum(*window[0].histogram);
+  HistogramMean mean(*window[0].histogram);
+  hints.add(*window[0].histogram);
+  for (size_t i = 1; i < window.size(); ++i) {
+    const model::NativeHistogram& histogram = *window[i].histogram;
+    hints.add(histogram);
+    const HistogramSum::Outcome outcome =
+        reduction == HistogramReduction::Sum
+            ? sum.add(histogram, HistogramSum::Rounding::Compensated)
+            : mean.add(histogram);
+    if (!notices.accept(outcome, "aggregation")) return nullptr;
+  }
+  return reduction == HistogramReduction::Sum ? sum.result() : mean.mean();
+}
+
+}  // namespace
+
+void histogram_change(const WindowCall& call, HistogramChange kind, Row& out) {
+  const Notices notices(call);
+  for (size_t i = 0; i < call.steps(); ++i) {
+    if (!only_histograms(call, i)) continue;
+    const Window window = window_of(call, i);
+    if (window.size() < 2) continue;
+    auto change = change_in(window, kind != HistogramChange::Delta, call, notices);
+    if (!change) continue;
+    change->scale(extrapolation_factor(call, i, window, *change, kind));
+    out.set(i, change->result());
+  }
+}
+
+void instant_histogram_change(const WindowCall& call, size_t step, bool is_rate, Row& out) {
+  const Notices notices(call);
+  const Window window = window_of(call, step);
+  const model::HistogramSample& before = window[window.size() - 2];
+  const model::HistogramSample& last = window.back();
+  const bool both_gauges = is_gauge(*before.histogram) && is_gauge(*last.histogram);
+  const bool some_gauge = is_gauge(*before.histogram) || is_gauge(*last.histogram);
+  if (is_rate && some_gauge) notices.not_counter();
+  if (!is_rate && !both_gauges) notices.not_gauge();
+  HistogramSum change(*last.histogram);
+  if (!is_rate || !was_reset(*before.histogram, *last.histogram)) {
+    if (!notices.accept(change.subtract(*before.histogram), "subtraction")) return;
+  }
+  change.set_reset_hint(model::ResetHint::Gauge);
+  if (is_rate) change.divide(static_cast<double>(last.t - before.t) / 1000);
+  out.set(step, change.result());
+}
+
+void reduce_histograms(const WindowCall& call, HistogramReduction reduction, Row& out) {
+  const Notices notices(call);
+  for (size_t i = 0; i < call.steps(); ++i) {
+    if (!only_histograms(call, i)) continue;
+    HintsSeen hints;
+    HistogramPtr result = reduce(window_of(call, i), reduction, notices, hints);
+    if (hints.reset && hints.no_reset) notices.warn(resets_collide("aggregation"));
+    if (result != nullptr) out.set(i, std::move(result));
+  }
+}
+
+std::string not_a_counter(std::string_view metric_name) {
+  return "this native histogram metric is not a counter: " + model::go_quote(metric_name);
+}
+std::string not_a_gauge(std::string_view metric_name) {
+  return "this native histogram metric is not a gauge: " + model::go_quote(metric_name);
+}
+std::string mixed_exponential_custom(std::string_view metric_name) {
+  return "vector contains a mix of histograms with exponential and custom buckets schemas for "
+         "metric name " +
+         model::go_quote(metric_name);
+}
+std::string bounds_reconciled(std::string_view operation) {
+  return "mismatched custom buckets were reconciled during " + std::string(operation);
+}
+std::string resets_collide(std::string_view operation) {
+  return "conflicting counter resets during histogram " + std::string(operation);
+}
+
+}  // namespace aerie::query
