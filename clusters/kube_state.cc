@@ -391,9 +391,10 @@ ClusterEvidence Assembler::finish() {
     DeploymentEvidence& e = draft.evidence;
     e.key = WorkloadKey{name.first, name.second, result_.cluster};
     e.autoscaled = autoscaled_.contains(name);
-    const auto condition = [&](const char* type) -> std::optional<Condition> {
-      const auto found = draft.conditions.find(type);
-      if (found == draft.conditions.end() || found->second.value.empty()) return std::nullopt;
+    const auto& conditions = draft.conditions;
+    const auto condition = [&conditions](const char* type) -> std::optional<Condition> {
+      const auto found = conditions.find(type);
+      if (found == conditions.end() || found->second.value.empty()) return std::nullopt;
       return Condition{truth_of(found->second.value), found->second.detail, found->second.at};
     };
     e.progressing = condition("Progressing");

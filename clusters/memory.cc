@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "clusters/verdict.h"
@@ -73,7 +74,9 @@ void parse_line(std::string_view key, std::string_view text, Memory& memory) {
 
 std::string Memory::encode() const {
   std::string out;
-  const auto line = [&](std::string_view key, const std::string& value) {
+  const auto line = [&](std::string_view key, std::string value) {
+    // Names and reasons come from the network: a line break must not become a line of ours.
+    std::replace(value.begin(), value.end(), '\n', ' ');
     out += fmt::format("{}={}\n", key, value);
   };
   if (standing) line("standing", standing_text(*standing));

@@ -95,6 +95,7 @@ class Stack:
         self.children = {}
         self.allowed_down = set()
         self.started_at = 0.0
+        self.first_port = options.ports[0]
 
     def __enter__(self):
         signal.signal(signal.SIGTERM, self._interrupted)
@@ -116,7 +117,7 @@ class Stack:
         raise KeyboardInterrupt
 
     def port(self, offset=0):
-        return self.options.port + offset
+        return self.first_port + offset
 
     def url(self, path="", offset=0):
         return f"http://127.0.0.1:{self.port(offset)}{path}"
@@ -130,15 +131,24 @@ class Stack:
             raise kind(f"{path} is missing: {how}")
         return path.resolve()
 
-    def _check_ports(self):
+    def _choose_ports(self):
+        for candidate in self.options.ports:
+            self.first_port = candidate
+            refusal = self._port_refusal()
+            if refusal is None:
+                return
+        raise Failure(refusal)
+
+    def _port_refusal(self):
         for offset in [0, SIMULATOR, NODE_EXPORTER, ALERTMANAGER] + [PROMETHEUS + i for i in range(2 * len(CLUSTERS))]:
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
                     probe.bind((self.options.host, self.port(offset)))
                 except OSError as error:
-                    raise Failure(f"port {self.port(offset)} cannot be used: {error.strerror}. Who has it: "
-                                  f"ss -ltnp 'sport = :{self.port(offset)}'. Other ports: --port N") from error
+                    return (f"port {self.port(offset)} cannot be used: {error.strerror}. Who has it: "
+                            f"ss -ltnp 'sport = :{self.port(offset)}'. Other ports: --port N")
+        return None
 
     def _prepare(self):
         if not self.options.keep:
@@ -246,7 +256,7 @@ scrape_configs:
     # Life
 
     def start(self):
-        self._check_ports()
+        self._choose_ports()
         self._prepare()
         self._describe_children()
         self.started_at = time.monotonic()
