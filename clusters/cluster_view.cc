@@ -75,10 +75,13 @@ void ClusterView::keep_time() {
   std::unique_lock lock(timer_mutex_);
   while (!stopping_) {
     lock.unlock();
-    // A full pool, or an evaluation still running, costs one evaluation and nothing else.
-    auto job = [this] { evaluate(); };
-    if (!running_.load() && !ports_.pool.submit(job))
+    // A full pool, or an evaluation still running, costs one evaluation and nothing else. The job
+    // holds a pass from now on, so that stop() waits for it even while it is queued.
+    auto pass = std::make_shared<Gate::Pass>(gate_.enter());
+    const auto job = [this, pass] { evaluate(); };
+    if (!running_.load() && !ports_.pool.submit(job)) {
       AERIE_LOG(Debug, "evaluation put off: the pool is full");
+    }
     lock.lock();
     timer_wake_.wait_for(lock, options_.evaluation_interval, [this] { return stopping_; });
   }

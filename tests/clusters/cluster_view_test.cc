@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include <fstream>
+#include <thread>
 
 #include "tests/clusters/support/fleet_fixture.h"
 
@@ -192,4 +193,23 @@ TEST_CASE("nothing is written to the table while nothing changes") {
   CHECK(f.table->size() == 2);  // the cluster and the Deployment
   f.run(3600);
   CHECK(f.table->writes() == writes);
+}
+
+TEST_CASE("it evaluates by itself until it is stopped") {
+  FleetFixture f;
+  f.deploy("gondor", "shop", "nginx", 3);
+  f.view->start();
+  while (f.fleet()->evaluated_at == 0) std::this_thread::yield();
+  f.view->stop();
+  const auto last = f.fleet();
+  f.clock.advance(std::chrono::seconds(5));
+  f.view->evaluate();
+  CHECK(f.fleet() == last);
+}
+
+TEST_CASE("a view that is destroyed right after its start leaves nothing behind in the pool") {
+  for (int i = 0; i < 50; ++i) {
+    FleetFixture f;
+    f.view->start();
+  }
 }

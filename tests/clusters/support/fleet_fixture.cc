@@ -10,9 +10,10 @@ namespace aerie::clusters::testing {
 namespace {
 
 model::Labels with(const std::string& cluster, std::vector<model::LabelView> more) {
+  const std::string zone = "zone-of-" + cluster;
   more.push_back({"cluster", cluster});
-  more.push_back({"environment", cluster == "lab" ? "lab" : "production"});
-  more.push_back({"zone", "zone-of-" + cluster});
+  more.push_back({"environment", "production"});
+  more.push_back({"zone", zone});
   return model::Labels::from_pairs(std::move(more));
 }
 
@@ -43,7 +44,6 @@ void FleetFixture::restart(ClusterViewOptions options) {
 void FleetFixture::deploy(const std::string& cluster, const std::string& space,
                           const std::string& name, int replicas) {
   auto& series = clusters_[cluster][name];
-  const std::string zone = "zone-of-" + cluster;
   const auto number = [&](const std::string& field, double value) {
     const std::string metric = "kube_deployment_" + field;
     series.push_back({with(cluster, {{"__name__", metric},
