@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <tuple>
 #include <unordered_map>
 
@@ -32,12 +31,18 @@ class ReadCache {
  public:
   Result<GroupPtr> group(const Partition& partition, Place place, uint32_t number) {
     const uint64_t key = uint64_t{place.partition} << 32 | number;
-    Slot& slot = slots_[key % kSlots];
-    if (GroupPtr known =
-            slot.with([&](Entry& entry) { return entry.key == key ? entry.group : nullptr; }))
-      return known;
+    const auto find = [&](Groups& groups) {
+      const auto at = groups.find(key);
+      return at == groups.end() ? nullptr : at->second;
+    };
+    if (GroupPtr known = groups_.with(find)) return known;
     Result<GroupPtr> group = partition.group(number);
-    if (group) slot.with([&](Entry& entry) { entry = {key, *group}; });
+    if (!group) return group;
+    groups_.with([&](Groups& groups) {
+      // Series are read in the order in which they lie: what is forgotten here is mostly done with.
+      if (groups.size() >= kMaxGroups) groups.clear();
+      groups.emplace(key, *group);
+    });
     return group;
   }
 
@@ -58,18 +63,16 @@ class ReadCache {
   }
 
  private:
-  static constexpr size_t kSlots = 64;
+  static constexpr size_t kMaxGroups = 512;     // of 32 KiB, rarely more
   static constexpr size_t kMaxRows = 4u << 20;  // 32 MiB of timestamps
-  struct Entry {
-    uint64_t key = ~uint64_t{0};
-    GroupPtr group;
-  };
   struct Clocks {
     std::unordered_map<uint64_t, ClockPtr> by_key;
     size_t rows = 0;
   };
-  using Slot = Guarded<Entry>;
-  std::array<Slot, kSlots> slots_;
+  // A series is read from all its partitions before the next: a table in which groups of two
+  // partitions displace each other would decompress a group for every series.
+  using Groups = std::unordered_map<uint64_t, GroupPtr>;
+  Guarded<Groups> groups_;
   Guarded<Clocks> clocks_;
 };
 
