@@ -1,5 +1,7 @@
 #include "query/extended_windows.h"
 
+#include "query/extended_histograms.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -84,9 +86,12 @@ Status extended_change(const WindowCall& call, Row& out, Series series, double s
     const uint32_t begin = call.windows.first[i];
     const uint32_t end = call.windows.last[i];
     if (call.windows.has_histograms(i)) {
-      if (end > begin)
+      if (end > begin) {
         call.context.annotations().warn(mixed_floats_histograms(call.metric_name()),
                                         call.range_position);
+      } else {
+        extended_histogram_change(call, i, series, seconds, out);
+      }
       continue;
     }
     if (begin == end) continue;

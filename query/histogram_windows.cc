@@ -20,31 +20,6 @@ bool only_histograms(const WindowCall& call, size_t step) {
   return call.windows.has_histograms(step) && call.windows.first[step] == call.windows.last[step];
 }
 
-/// Notices of one series.
-class Notices {
- public:
-  explicit Notices(const WindowCall& call) : call_(call) {}
-  void warn(std::string text) const {
-    call_.context.annotations().warn(std::move(text), call_.range_position);
-  }
-  void not_counter() const { warn(not_a_counter(call_.metric_name())); }
-  void not_gauge() const { warn(not_a_gauge(call_.metric_name())); }
-  /// False if the two could not be combined.
-  bool accept(const HistogramSum::Outcome& outcome, std::string_view operation) const {
-    if (outcome.incompatible) warn(mixed_exponential_custom(call_.metric_name()));
-    if (outcome.bounds_reconciled)
-      call_.context.annotations().inform(bounds_reconciled(operation), call_.range_position);
-    return !outcome.incompatible;
-  }
-
- private:
-  const WindowCall& call_;
-};
-
-bool is_gauge(const model::NativeHistogram& histogram) {
-  return histogram.reset_hint == model::ResetHint::Gauge;
-}
-
 /// What a counter's first sample becomes when the counter was reset right after it: its layout does
 /// not matter then.
 model::NativeHistogram empty_like(const model::NativeHistogram& histogram) {
@@ -61,7 +36,7 @@ struct Survey {
   int32_t schema = 0;
 };
 Survey survey(Window window, const model::NativeHistogram& first, bool counter,
-              const Notices& notices) {
+              const HistogramNotices& notices) {
   const model::NativeHistogram& last = *window.back().histogram;
   Survey found{has_custom_buckets(last) == has_custom_buckets(first),
                std::min(last.schema, first.schema)};
@@ -75,8 +50,8 @@ Survey survey(Window window, const model::NativeHistogram& first, bool counter,
 }
 
 /// promql/functions.go histogramRate.
-std::optional<HistogramSum> change_in(Window window, bool counter, const WindowCall& call,
-                                      const Notices& notices) {
+std::optional<HistogramSum> change_in(Window window, bool counter,
+                                      const HistogramNotices& notices) {
   const model::NativeHistogram& last = *window.back().histogram;
   if (counter && (is_gauge(*window[0].histogram) || is_gauge(last))) notices.not_counter();
   const bool starts_anew = counter && was_reset(*window[0].histogram, *window[1].histogram);
@@ -84,7 +59,7 @@ std::optional<HistogramSum> change_in(Window window, bool counter, const WindowC
       starts_anew ? empty_like(*window[1].histogram) : *window[0].histogram;
   const Survey found = survey(window, first, counter, notices);
   if (!found.compatible) {
-    notices.warn(mixed_exponential_custom(call.metric_name()));
+    notices.mixed_layouts();
     return std::nullopt;
   }
   HistogramSum change(last);
@@ -133,7 +108,7 @@ struct HintsSeen {
   }
 };
 
-HistogramPtr reduce(Window window, HistogramReduction reduction, const Notices& notices,
+HistogramPtr reduce(Window window, HistogramReduction reduction, const HistogramNotices& notices,
                     HintsSeen& hints) {
   HistogramSum sum(*window[0].histogram);
   HistogramMean mean(*window[0].histogram);
@@ -152,13 +127,21 @@ HistogramPtr reduce(Window window, HistogramReduction reduction, const Notices& 
 
 }  // namespace
 
+bool HistogramNotices::accept(const HistogramSum::Outcome& outcome,
+                              std::string_view operation) const {
+  if (outcome.incompatible) mixed_layouts();
+  if (outcome.bounds_reconciled) annotations_.inform(bounds_reconciled(operation), position_);
+  return !outcome.incompatible;
+}
+
 void histogram_change(const WindowCall& call, HistogramChange kind, Row& out) {
-  const Notices notices(call);
+  const HistogramNotices notices(call.metric_name(), call.range_position,
+                                 call.context.annotations());
   for (size_t i = 0; i < call.steps(); ++i) {
     if (!only_histograms(call, i)) continue;
     const Window window = window_of(call, i);
     if (window.size() < 2) continue;
-    auto change = change_in(window, kind != HistogramChange::Delta, call, notices);
+    auto change = change_in(window, kind != HistogramChange::Delta, notices);
     if (!change) continue;
     change->scale(extrapolation_factor(call, i, window, *change, kind));
     out.set(i, change->result());
@@ -166,7 +149,8 @@ void histogram_change(const WindowCall& call, HistogramChange kind, Row& out) {
 }
 
 void instant_histogram_change(const WindowCall& call, size_t step, bool is_rate, Row& out) {
-  const Notices notices(call);
+  const HistogramNotices notices(call.metric_name(), call.range_position,
+                                 call.context.annotations());
   const Window window = window_of(call, step);
   const model::HistogramSample& before = window[window.size() - 2];
   const model::HistogramSample& last = window.back();
@@ -184,7 +168,8 @@ void instant_histogram_change(const WindowCall& call, size_t step, bool is_rate,
 }
 
 void reduce_histograms(const WindowCall& call, HistogramReduction reduction, Row& out) {
-  const Notices notices(call);
+  const HistogramNotices notices(call.metric_name(), call.range_position,
+                                 call.context.annotations());
   for (size_t i = 0; i < call.steps(); ++i) {
     if (!only_histograms(call, i)) continue;
     HintsSeen hints;

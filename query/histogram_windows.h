@@ -1,5 +1,6 @@
 #pragma once
 
+#include "query/histogram_sum.h"
 #include "query/window_functions.h"
 
 namespace aerie::query {
@@ -21,5 +22,27 @@ std::string not_a_gauge(std::string_view metric_name);
 std::string mixed_exponential_custom(std::string_view metric_name);
 std::string bounds_reconciled(std::string_view operation);
 std::string resets_collide(std::string_view operation);
+
+inline bool is_gauge(const model::NativeHistogram& histogram) {
+  return histogram.reset_hint == model::ResetHint::Gauge;
+}
+
+/// Notices about the histograms of one series.
+class HistogramNotices {
+ public:
+  HistogramNotices(std::string_view metric_name, PositionRange position, AnnotationSet& annotations)
+      : metric_name_(metric_name), position_(position), annotations_(annotations) {}
+  void warn(std::string text) const { annotations_.warn(std::move(text), position_); }
+  void not_counter() const { warn(not_a_counter(metric_name_)); }
+  void not_gauge() const { warn(not_a_gauge(metric_name_)); }
+  void mixed_layouts() const { warn(mixed_exponential_custom(metric_name_)); }
+  /// Says what came up; false if the two could not be combined.
+  bool accept(const HistogramSum::Outcome& outcome, std::string_view operation) const;
+
+ private:
+  const std::string_view metric_name_;
+  const PositionRange position_;
+  AnnotationSet& annotations_;
+};
 
 }  // namespace aerie::query

@@ -178,8 +178,8 @@ class InfoJoin {
     selector.matchers = std::move(matchers).value();
     selector.offset = when.offset;
     selector.at = when.at;
-    auto stream = open_instant_selector(selector, site_.steps, SelectorYields::FloatTimestamps,
-                                        site_.context());
+    auto stream = open_instant_selector(selector, site_.position, site_.steps,
+                                        SelectorYields::FloatTimestamps, site_.context());
     if (!stream) return std::move(stream).error();
     info_ = (*stream)->take_series();
     Row row;

@@ -91,7 +91,8 @@ Result<StreamPtr> Planner::vector(const Expr& expr, const Steps& steps) {
 Result<StreamPtr> Planner::vector_at_every_step(const Expr& expr, const Steps& steps) {
   const Expr& inner = unwrap(expr);
   if (const auto* selector = std::get_if<VectorSelector>(&inner.node))
-    return open_instant_selector(*selector, steps, SelectorYields::Values, context_);
+    return open_instant_selector(*selector, inner.position, steps, SelectorYields::Values,
+                                 context_);
   if (const auto* called = std::get_if<Call>(&inner.node))
     return call(*called, inner.position, steps);
   if (const auto* aggregate = std::get_if<Aggregate>(&inner.node))

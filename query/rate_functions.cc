@@ -193,16 +193,35 @@ void count_between(const WindowCall& call, Row& out, Differs differs) {
   }
 }
 
+/// The same among floats and histograms: the newest sample of either kind at or before the start is
+/// the first.
+std::pair<uint32_t, uint32_t> first_counted_mixed(const WindowCall& call, size_t step) {
+  uint32_t f = call.windows.first[step];
+  uint32_t h = call.windows.histogram_first[step];
+  if (call.grid.mode != RangeMode::Anchored) return {f, h};
+  const uint32_t f_begin = f;
+  const uint32_t h_begin = h;
+  const auto& samples = call.samples;
+  const model::TimestampMs start = call.grid.start_of(step);
+  while (f < call.windows.last[step] && samples.timestamps[f] <= start) ++f;
+  while (h < call.windows.histogram_last[step] && samples.histograms[h].t <= start) ++h;
+  if (f == call.windows.last[step] && h == call.windows.histogram_last[step]) return {f, h};
+  const bool has_float = f > f_begin;
+  const bool has_histogram = h > h_begin;
+  if (has_float && (!has_histogram || samples.timestamps[f - 1] >= samples.histograms[h - 1].t))
+    return {f - 1, h};
+  return has_histogram ? std::pair{f, h - 1} : std::pair{f, h};
+}
+
 /// The same where floats and histograms alternate: a change of kind always counts.
 template <class Differs, class HistogramsDiffer>
 void count_between_mixed(const WindowCall& call, Row& out, Differs differs,
                          HistogramsDiffer histograms_differ) {
   const auto& samples = call.samples;
   for (size_t i = 0; i < call.steps(); ++i) {
-    uint32_t f = call.windows.first[i];
-    uint32_t h = call.windows.histogram_first[i];
     const uint32_t f_end = call.windows.last[i];
     const uint32_t h_end = call.windows.histogram_last[i];
+    auto [f, h] = first_counted_mixed(call, i);
     if (f == f_end && h == h_end) continue;
     const double* previous_float = nullptr;
     const model::NativeHistogram* previous_histogram = nullptr;

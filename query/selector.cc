@@ -1,7 +1,9 @@
 #include "query/selector.h"
 
 #include "query/duration_evaluation.h"
+#include "query/extended_histograms.h"
 #include "query/extended_windows.h"
+#include "query/native_histogram.h"
 #include "query/sliding.h"
 
 #include <algorithm>
@@ -17,14 +19,25 @@ std::vector<SeriesInfo> infos_of(const model::Selection& selection) {
   return series;
 }
 
+/// Where samples are left out or repeated, hints about resets between neighbours no longer hold.
+HistogramPtr without_hint(const HistogramPtr& histogram) {
+  if (histogram->reset_hint == model::ResetHint::Unknown ||
+      histogram->reset_hint == model::ResetHint::Gauge)
+    return histogram;
+  auto copy = std::make_shared<model::NativeHistogram>(*histogram);
+  copy->reset_hint = model::ResetHint::Unknown;
+  return copy;
+}
+
 class InstantSelector final : public SeriesStream {
  public:
   InstantSelector(std::unique_ptr<model::Selection> selection, WindowGrid grid,
-                  SelectorYields yields, QueryContext& context)
+                  SelectorYields yields, PositionRange position, QueryContext& context)
       : SeriesStream(infos_of(*selection)),
         selection_(std::move(selection)),
         grid_(grid),
         yields_(yields),
+        position_(position),
         context_(context) {}
 
   Status next(Row& row) override {
@@ -65,7 +78,11 @@ class InstantSelector final : public SeriesStream {
     remove_stale(samples_);
     windows_.locate(samples_, grid_);
     for (size_t i = 0; i < grid_.steps.count; ++i) {
-      if (windows_.first[i] == windows_.last[i] || windows_.has_histograms(i)) continue;
+      if (windows_.has_histograms(i)) {
+        smooth_histogram(row, i);
+        continue;
+      }
+      if (windows_.first[i] == windows_.last[i]) continue;
       const model::TimestampMs t = grid_.end_of(i);
       const auto begin = samples_.timestamps.begin();
       const auto end = begin + windows_.last[i];
@@ -81,6 +98,31 @@ class InstantSelector final : public SeriesStream {
       }
     }
   }
+
+  void smooth_histogram(Row& row, size_t step) {
+    const std::string_view name = series_name();
+    const HistogramNotices notices(name, position_, context_.annotations());
+    if (windows_.first[step] != windows_.last[step])
+      return notices.warn(mixed_floats_histograms(name));
+    const model::TimestampMs t = grid_.end_of(step);
+    const model::HistogramSample* first =
+        samples_.histograms.data() + windows_.histogram_first[step];
+    const model::HistogramSample* end = samples_.histograms.data() + windows_.histogram_last[step];
+    const auto* next =
+        std::find_if(first, end, [t](const model::HistogramSample& s) { return s.t >= t; });
+    if (next != end && next->t == t) return row.set(step, next->histogram);
+    if (next == first) return;
+    const model::HistogramSample& before = *(next - 1);
+    if (next == end) return row.set(step, without_hint(before.histogram));
+    if (has_custom_buckets(*before.histogram) != has_custom_buckets(*next->histogram))
+      return notices.mixed_layouts();
+    const bool gauges = is_gauge(*before.histogram) && is_gauge(*next->histogram);
+    HistogramPtr between =
+        interpolate_histograms(before, *next, t, gauges ? Series::Gauge : Series::Counter, notices);
+    if (between != nullptr) row.set(step, std::move(between));
+  }
+
+  std::string_view series_name() const { return selection_->labels(index_ - 1).metric_name(); }
 
   void pick_mixed(Row& row) {
     windows_.locate(samples_, grid_);
@@ -112,6 +154,7 @@ class InstantSelector final : public SeriesStream {
   const std::unique_ptr<model::Selection> selection_;
   const WindowGrid grid_;
   const SelectorYields yields_;
+  const PositionRange position_;
   QueryContext& context_;
   size_t index_ = 0;
   model::SeriesSamples samples_;
@@ -143,17 +186,6 @@ class RangeSelector final : public RangeStream {
   size_t index_ = 0;
   uint64_t held_ = 0;
 };
-
-/// A subquery may leave out samples or repeat them: hints about resets between neighbours no longer
-/// hold.
-HistogramPtr without_hint(const HistogramPtr& histogram) {
-  if (histogram->reset_hint == model::ResetHint::Unknown ||
-      histogram->reset_hint == model::ResetHint::Gauge)
-    return histogram;
-  auto copy = std::make_shared<model::NativeHistogram>(*histogram);
-  copy->reset_hint = model::ResetHint::Unknown;
-  return copy;
-}
 
 class SubqueryRange final : public RangeStream {
  public:
@@ -202,8 +234,9 @@ std::optional<model::TimestampMs> fixed_time(const std::optional<AtModifier>& at
   return std::nullopt;
 }
 
-Result<StreamPtr> open_instant_selector(const VectorSelector& selector, const Steps& steps,
-                                        SelectorYields yields, QueryContext& context) {
+Result<StreamPtr> open_instant_selector(const VectorSelector& selector, PositionRange position,
+                                        const Steps& steps, SelectorYields yields,
+                                        QueryContext& context) {
   const auto durations = evaluate_durations(selector, context);
   if (!durations) return durations.error();
   WindowGrid grid{steps, context.lookback(), durations->offset, fixed_time(selector.at, context)};
@@ -213,8 +246,8 @@ Result<StreamPtr> open_instant_selector(const VectorSelector& selector, const St
   }
   auto selection = context.source().select(selector.matchers, grid.extent());
   if (!selection) return std::move(selection).error();
-  return StreamPtr(
-      std::make_unique<InstantSelector>(std::move(selection).value(), grid, yields, context));
+  return StreamPtr(std::make_unique<InstantSelector>(std::move(selection).value(), grid, yields,
+                                                     position, context));
 }
 
 Result<RangePtr> open_range_selector(const MatrixSelector& selector, const Steps& steps,

@@ -41,9 +41,10 @@ enum class SelectorYields : uint8_t { Values, Timestamps, FloatTimestamps };
 
 /// The newest sample in (t - lookback, t] at every step, absent where that is a stale marker. With
 /// `Timestamps` the value is the sample's own time in seconds; with `FloatTimestamps` histograms
-/// stay what they are. `selector` and `context` outlive the stream.
-Result<StreamPtr> open_instant_selector(const VectorSelector& selector, const Steps& steps,
-                                        SelectorYields yields, QueryContext& context);
+/// stay what they are. `position` is for notices. `selector` and `context` outlive the stream.
+Result<StreamPtr> open_instant_selector(const VectorSelector& selector, PositionRange position,
+                                        const Steps& steps, SelectorYields yields,
+                                        QueryContext& context);
 /// Samples of a range selector, `anchored` and `smoothed` ones included.
 Result<RangePtr> open_range_selector(const MatrixSelector& selector, const Steps& steps,
                                      QueryContext& context);

@@ -76,8 +76,8 @@ Result<ScalarColumn> step(const CallSite& site) {
 Result<StreamPtr> timestamp(const CallSite& site) {
   const Expr& argument = unwrap(site.argument(0));
   if (const auto* selector = std::get_if<VectorSelector>(&argument.node)) {
-    auto times =
-        open_instant_selector(*selector, site.steps, SelectorYields::Timestamps, site.context());
+    auto times = open_instant_selector(*selector, argument.position, site.steps,
+                                       SelectorYields::Timestamps, site.context());
     if (!times) return times;
     return map_series(std::move(times).value(), MetricName::Drop, site.steps, site.context(),
                       [](Row&) -> Status { return {}; });
