@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "query/literals.h"
@@ -12,7 +13,7 @@ namespace {
 
 struct Classic {
   std::map<double, double> buckets;
-  double count = 0;
+  std::optional<double> count;
   double sum = 0;
 };
 /// By the histogram's own labels, then by position in the sequence.
@@ -50,7 +51,11 @@ void collect(const SeriesLine& series, Classics& classics) {
     if (bucket) {
       histogram[i].buckets[*bound] = value.value;
     } else {
-      (count ? histogram[i].count : histogram[i].sum) = value.value;
+      if (count) {
+        histogram[i].count = value.value;
+      } else {
+        histogram[i].sum = value.value;
+      }
     }
   }
 }
@@ -72,9 +77,11 @@ std::vector<SeriesLine> series_of(const Load& load) {
       SequenceValue gap;
       gap.omitted = true;
       values.resize(position, gap);
+      // Without a series of counts the highest bucket tells.
+      const double highest = point.buckets.empty() ? 0 : point.buckets.rbegin()->second;
       SequenceValue value;
       value.histogram = std::make_shared<model::NativeHistogram>(
-          from_classic(point.buckets, point.count, point.sum));
+          from_classic(point.buckets, point.count.value_or(highest), point.sum));
       values.push_back(std::move(value));
     }
     out.push_back({labels, std::move(values)});
