@@ -38,7 +38,9 @@ Accounting::Book& Accounting::book(Books& books, std::string_view cluster) {
   const auto found = books.find(cluster);
   if (found != books.end()) return *found->second;
   auto made = std::make_unique<Book>();
-  const MetricLabels labels = {{"cluster", std::string(cluster)}};
+  // Not `cluster`: whoever scrapes aerie and writes to it would write as the cluster spoken of, and
+  // that one would never be silent (docs/decisions/0082).
+  const MetricLabels labels = {{"sender", std::string(cluster)}};
   made->received = &metrics_.counter("aerie_ingest_samples_received_total",
                                      "Samples and exemplars in good requests", labels);
   made->written = &metrics_.counter("aerie_ingest_samples_written_total",
@@ -60,7 +62,7 @@ void Accounting::add(std::string_view cluster, const ClusterShare& share) {
       if (share.refused[i] == 0) continue;
       if (entry.refused[i] == nullptr) {
         const MetricLabels labels = {
-            {"cluster", std::string(cluster)},
+            {"sender", std::string(cluster)},
             {"reason", std::string(refusal_name(static_cast<Refusal>(i)))}};
         entry.refused[i] = &metrics_.counter("aerie_ingest_samples_rejected_total",
                                              "Samples and exemplars refused", labels);

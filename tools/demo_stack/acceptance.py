@@ -1,4 +1,5 @@
 """What the demo must show, asked of a running stack: one line per check, the first failure does not hide the others."""
+import re
 import signal
 import time
 
@@ -69,6 +70,9 @@ def check_start(report):
     expression = "sum by (cluster) (rate(node_cpu_seconds_total[1m]))"
     report.within(left(), "rate of node_cpu_seconds_total by cluster has three lines",
                   lambda: sorted(r["metric"].get("cluster") for r in fleet.query(expression)) == sorted(CLUSTERS))
+    status, metrics = get(fleet.url("/metrics"))
+    borrowed = re.findall(r'^aerie_[^{]*\{(?:[^}]*,)?(?:cluster|environment|zone|prometheus|prometheus_replica)="[^\n]*', metrics, re.M)
+    report.line(status == 200 and not borrowed, "aerie's own metrics bear no cluster's name", str(borrowed[:1]))
     status, page = get(fleet.url("/"))
     report.line(status == 200 and "<html" in page.lower(), "the page is served", f"status {status}, {len(page)} bytes")
 

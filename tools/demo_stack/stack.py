@@ -177,13 +177,9 @@ rule_files:
 
     def _prometheus_config(self, cluster, replica):
         labels = CLUSTERS[cluster]
-        # aerie's own metrics reach aerie through gondor, as they would reach it through the cluster it runs in. They speak of other
-        # clusters in a label `cluster`; the same label on the target makes Prometheus rename that to exported_cluster. Else gondor's
-        # Prometheus would write as shire, and shire would never look silent.
+        # aerie's own metrics reach aerie through gondor, as they would reach it through the cluster it runs in.
         own = f"""  - job_name: aerie
-    static_configs:
-      - targets: ["127.0.0.1:{self.port()}"]
-        labels: {{cluster: gondor}}
+    static_configs: [{{targets: ["127.0.0.1:{self.port()}"]}}]
 """ if cluster == "gondor" else ""
         return self._write(f"prometheus-{cluster}-{replica}.yml", f"""global:
   scrape_interval: {SCRAPE_SECONDS}s
