@@ -32,14 +32,14 @@ std::string replica_of_key(std::string_view key) {
   return std::string(in.bytes(in.left()));
 }
 
-/// The value an application set itself stays as `exported_<name>`, as Prometheus keeps it when a
-/// target's label collides.
-void stamp(model::LabelsBuilder& labels, const std::string& name, const std::string& value,
+/// `name` is a literal: the builder keeps views. The value an application set itself stays as
+/// `exported_<name>`, as Prometheus keeps it when a target's label collides.
+void stamp(model::LabelsBuilder& labels, std::string_view name, const std::string& value,
            std::vector<std::string>& kept_names) {
   const std::string_view before = labels.get(name);
   if (value.empty() || before == value) return;
   if (!before.empty()) {
-    std::string exported = "exported_" + name;
+    std::string exported = "exported_" + std::string(name);
     while (!labels.get(exported).empty()) exported.insert(0, "exported_");
     kept_names.push_back(std::move(exported));  // the builder keeps a view of it
     labels.set(kept_names.back(), before);

@@ -12,7 +12,8 @@ namespace {
 
 namespace json = boost::json;
 
-Error wrong_shape(std::string what) { return Error(ErrorCode::InvalidArgument, std::move(what)); }
+/// What Go's JSON decoder would refuse.
+Error broken(std::string what) { return Error(ErrorCode::Corruption, std::move(what)); }
 
 /// A map of strings; nothing when the field is absent or null.
 Result<std::optional<Annotations>> read_map(const json::object& alert, std::string_view field) {
@@ -20,11 +21,11 @@ Result<std::optional<Annotations>> read_map(const json::object& alert, std::stri
   if (value == nullptr || value->is_null()) return std::optional<Annotations>();
   const json::object* object = value->if_object();
   if (object == nullptr)
-    return wrong_shape(fmt::format("{} in body must be an object of strings", field));
+    return broken(fmt::format("{} in body must be an object of strings", field));
   Annotations pairs;
   for (const auto& [name, text] : *object) {
     if (!text.is_string())
-      return wrong_shape(fmt::format("{} in body must be an object of strings", field));
+      return broken(fmt::format("{} in body must be an object of strings", field));
     pairs.emplace_back(std::string(name.data(), name.size()), std::string(text.as_string()));
   }
   std::sort(pairs.begin(), pairs.end());
@@ -36,8 +37,7 @@ Result<std::optional<model::TimestampMs>> read_time(const json::object& alert,
                                                     std::string_view field) {
   const json::value* value = alert.if_contains(json::string_view(field.data(), field.size()));
   if (value == nullptr || value->is_null()) return std::optional<model::TimestampMs>();
-  if (!value->is_string())
-    return Error(ErrorCode::Corruption, fmt::format("{} in body must be a date-time", field));
+  if (!value->is_string()) return broken(fmt::format("{} in body must be a date-time", field));
   const std::string text(value->as_string());
   if (text.empty() || text.starts_with("0001-01-01")) return std::optional<model::TimestampMs>();
   auto time = model::parse_timestamp(text);
@@ -68,10 +68,10 @@ std::string problem_of(const OutgoingAlert& alert) {
 
 Result<OutgoingAlert> read_alert(const json::value& value, model::TimestampMs now) {
   const json::object* object = value.if_object();
-  if (object == nullptr) return wrong_shape("body must be an array of objects");
+  if (object == nullptr) return broken("body must be an array of objects");
   auto labels = read_map(*object, "labels");
   if (!labels) return std::move(labels).error();
-  if (!*labels) return wrong_shape("labels in body is required");
+  if (!*labels) return Error(ErrorCode::InvalidArgument, "labels in body is required");
   auto annotations = read_map(*object, "annotations");
   if (!annotations) return std::move(annotations).error();
   auto starts_at = read_time(*object, "startsAt");
@@ -96,10 +96,9 @@ Result<OutgoingAlert> read_alert(const json::value& value, model::TimestampMs no
 Result<AlertRequest> parse_alert_request(std::string_view body, model::TimestampMs now) {
   boost::system::error_code failed;
   const json::value root = json::parse(json::string_view(body.data(), body.size()), failed);
-  if (failed)
-    return Error(ErrorCode::Corruption, "parsing alerts body failed: " + failed.message());
+  if (failed) return broken("parsing alerts body failed: " + failed.message());
   const json::array* array = root.if_array();
-  if (array == nullptr) return wrong_shape("alerts in body must be an array");
+  if (array == nullptr) return broken("alerts in body must be an array");
   AlertRequest request;
   for (const json::value& value : *array) {
     auto alert = read_alert(value, now);

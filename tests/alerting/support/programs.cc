@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,14 +13,17 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 namespace aerie::alerting::testing {
 namespace {
 
 /// Starts a child with both outputs on `output`.
-int start(const std::vector<std::string>& arguments, int output) {
+int start(const std::vector<std::string>& arguments, int output,
+          const std::string& working_folder = ".") {
   const int pid = ::fork();
   if (pid != 0) return pid;
+  if (::chdir(working_folder.c_str()) != 0) ::_exit(126);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
   std::vector<char*> words;
@@ -60,9 +64,10 @@ Outcome run_program(const std::vector<std::string>& arguments) {
   return outcome;
 }
 
-Child::Child(const std::vector<std::string>& arguments, const std::string& log_file) {
+Child::Child(const std::vector<std::string>& arguments, const std::string& log_file,
+             const std::string& working_folder) {
   const int log = ::open(log_file.c_str(), O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0644);
-  pid_ = start(arguments, log);
+  pid_ = start(arguments, log, working_folder);
   ::close(log);
 }
 
@@ -89,6 +94,36 @@ std::string TemporaryFolder::write(const std::string& name, const std::string& c
   const std::string path = path_ + "/" + name;
   std::ofstream(path, std::ios::binary) << content;
   return path;
+}
+
+std::unique_ptr<RealAlertmanager> RealAlertmanager::start() {
+  const auto program = find_program("prometheus-alertmanager");
+  if (!program) return nullptr;
+  std::unique_ptr<RealAlertmanager> self(new RealAlertmanager());
+  const std::string& folder = self->folder_.path();
+  // Debian's program reads its templates from one fixed path, where nothing is installed. A copy of
+  // it looks below its working folder: the same number of bytes in the place of the old path.
+  const std::string old_path = "/usr/share/prometheus/alertmanager";
+  std::ifstream input(*program, std::ios::binary);
+  std::string content((std::istreambuf_iterator<char>(input)), std::istreambuf_iterator<char>());
+  const std::string same_length =
+      std::string("share") + std::string(old_path.size() - 28, '/') + "prometheus/alertmanager";
+  for (size_t at = 0; (at = content.find(old_path, at)) != std::string::npos;
+       at += old_path.size()) {
+    content.replace(at, old_path.size(), same_length);
+  }
+  const std::string copy = self->folder_.write("alertmanager", content);
+  ::chmod(copy.c_str(), 0755);
+  const auto share = std::filesystem::canonical(*program).parent_path().parent_path() / "share";
+  std::filesystem::create_directory_symlink(share, folder + "/share");
+  self->folder_.write("am.yml", "route: {receiver: none}\nreceivers: [{name: none}]\n");
+  const std::string address = "127.0.0.1:" + std::to_string(free_port());
+  self->url_ = "http://" + address;
+  self->child_ = std::make_unique<Child>(
+      std::vector<std::string>{copy, "--config.file=am.yml", "--storage.path=data",
+                               "--web.listen-address=" + address, "--cluster.listen-address="},
+      folder + "/log", folder);
+  return self;
 }
 
 int free_port() {

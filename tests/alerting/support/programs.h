@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,7 +21,8 @@ Outcome run_program(const std::vector<std::string>& arguments);
 /// A child that lives as long as the object; ended by SIGTERM, waited for.
 class Child {
  public:
-  explicit Child(const std::vector<std::string>& arguments, const std::string& log_file);
+  Child(const std::vector<std::string>& arguments, const std::string& log_file,
+        const std::string& working_folder);
   ~Child();
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
@@ -43,6 +45,20 @@ class TemporaryFolder {
 
  private:
   std::string path_;
+};
+
+/// Debian's Alertmanager on a loopback port; it may not be up yet when the constructor returns.
+class RealAlertmanager {
+ public:
+  /// Nothing if the program is absent (said loudly).
+  static std::unique_ptr<RealAlertmanager> start();
+  const std::string& url() const { return url_; }
+
+ private:
+  RealAlertmanager() = default;
+  TemporaryFolder folder_;
+  std::string url_;
+  std::unique_ptr<Child> child_;
 };
 
 /// A loopback port that was free a moment ago, for servers that cannot choose one themselves.
