@@ -179,9 +179,15 @@ def check_kill(report):
 def run(fleet):
     report = Report(fleet)
     check_start(report)
-    stopped_at = silence_shire(report)  # takes a minute to be noticed; the failover is watched meanwhile
+    stopped_at = silence_shire(report)  # takes a minute to be noticed; the rest is watched meanwhile
+    fleet.fault("gondor", "bad_image", "shop/checkout", True)
     check_failover(report)
+    report.within(60, "an image that does not exist is named", lambda: phases(fleet, "shop", "checkout").get("gondor")
+                  == ("Stalled", "ImagePull/ImagePullBackOff"))
+    fleet.fault("gondor", "bad_image", "shop/checkout", False)
     check_silence(report, stopped_at)
     check_kill(report)
+    report.within(60, "the image that was put right is Complete",
+                  lambda: phases(fleet, "shop", "checkout").get("gondor") == ("Complete", ""))
     print("all checks held" if report.failed == 0 else f"{report.failed} checks failed", flush=True)
     return 0 if report.failed == 0 else 1

@@ -340,6 +340,12 @@ scrape_configs:
         status, text = get(self.url("/api/v2/alerts", ALERTMANAGER))
         return json.loads(text) if status == 200 else []
 
+    def fault(self, cluster, name, deployment, on):
+        order = json.dumps({"cluster": cluster, "fault": name, "deployment": deployment, "on": on}).encode()
+        status, text = get(self.url("/faults", SIMULATOR), data=order)
+        if status != 200:
+            raise Failure(f"the simulator refused a fault: {status} {text}")
+
     def populated(self):
         rows = self.clusters()
         return all(rows.get(name, {}).get("state") == "fresh" and sum(rows[name]["deployments"].values()) > 0
