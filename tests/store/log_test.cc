@@ -84,7 +84,8 @@ TEST_CASE("golden bytes: segment header and frame") {
   uint32_t crc = 0;
   std::copy_n(bytes.data(), 4, reinterpret_cast<char*>(&crc));
   CHECK(crc == crc32c(bytes.substr(4)));
-  const auto frame = read_frame(bytes + "rest", 0x0102);
+  const std::string longer = bytes + "rest";
+  const auto frame = read_frame(longer, 0x0102);
   REQUIRE(frame);
   CHECK(frame->payload == "hi");
   CHECK(frame->durable == 0x0100);
