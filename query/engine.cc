@@ -167,6 +167,7 @@ Result<QueryResult> run(const Expr& expr, std::string_view text,
   if (request.step > 0)
     steps = {request.start, request.step,
              static_cast<size_t>((request.end - request.start) / request.step) + 1};
+  if (auto fits = context.check_steps(steps.count); !fits) return std::move(fits).error();
   auto value = evaluate(expr, steps, context);
   if (!value) return std::move(value).error();
   QueryResult result;

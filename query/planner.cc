@@ -153,6 +153,7 @@ Result<RangePtr> Planner::subquery(const Subquery& subquery, const Steps& steps)
   const model::TimestampMs last = grid.end_of(steps.count - 1);
   if (first > last) return open_subquery(from_rows({}, {}), {first, interval, 1}, grid, context_);
   const Steps inner{first, interval, static_cast<size_t>((last - first) / interval) + 1};
+  if (auto fits = context_.check_steps(inner.count); !fits) return std::move(fits).error();
   auto evaluated = vector(*subquery.expr, inner);
   if (!evaluated) return std::move(evaluated).error();
   return open_subquery(std::move(evaluated).value(), inner, grid, context_);

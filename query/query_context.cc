@@ -4,12 +4,20 @@
 
 namespace aerie::query {
 
+namespace {
+
+Error too_many_samples() {
+  return {ErrorCode::ResourceExhausted,
+          "query processing would load too many samples into memory in query execution"};
+}
+
+}  // namespace
+
 Status SampleBudget::hold(uint64_t samples) {
   held_ += samples;
   peak_ = std::max(peak_, held_);
   if (held_ <= limit_) return {};
-  return Error(ErrorCode::ResourceExhausted,
-               "query processing would load too many samples into memory in query execution");
+  return too_many_samples();
 }
 
 QueryContext::QueryContext(const EngineOptions& options, const model::SampleSource& source,
@@ -25,6 +33,11 @@ QueryContext::QueryContext(const EngineOptions& options, const model::SampleSour
   if (limits.timeout.count() > 0) timeout = std::min(timeout, limits.timeout);
   deadline_ns_ =
       clock.monotonic_ns() + std::chrono::duration_cast<std::chrono::nanoseconds>(timeout).count();
+}
+
+Status QueryContext::check_steps(uint64_t steps) const {
+  if (steps <= options_.max_samples) return {};
+  return too_many_samples();
 }
 
 Status QueryContext::check() const {

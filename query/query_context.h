@@ -40,6 +40,10 @@ class QueryContext {
   /// Errors: Cancelled, DeadlineExceeded. Called at least once per series.
   Status check() const;
 
+  /// Refuses, before anything is allocated, so many steps that one series over them would be past
+  /// the limit of samples. Errors: ResourceExhausted.
+  Status check_steps(uint64_t steps) const;
+
   const model::SampleSource& source() const { return source_; }
   const LanguageFeatures& features() const { return options_.features; }
   const EngineOptions& options() const { return options_; }

@@ -178,6 +178,11 @@ TEST_CASE("limits end a query with Prometheus's texts") {
   CHECK(late.message() == "query timed out in expression evaluation");
 }
 
+TEST_CASE("a subquery with absurdly many steps is refused before anything is allocated") {
+  Fixture f;
+  CHECK(f.failure("max_over_time(weight[100y:1ms])", 0).code() == ErrorCode::ResourceExhausted);
+}
+
 TEST_CASE("operations may not make series coincide") {
   Fixture f;
   f.source.add(Labels{{"__name__", "other"}, {"job", "api"}}, 0, kMinute, {1});
