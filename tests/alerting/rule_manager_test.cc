@@ -304,6 +304,20 @@ TEST_CASE("slots keep their phase; those that are missed are skipped and counted
   CHECK(lab.manager->next_slot() == slot + 6 * kMinute);
 }
 
+/// A Prometheus 2.42 with a group of its own file and name was seen to write its samples at the
+/// phase this formula gives.
+TEST_CASE("the phase of a group's slots comes from its file and name") {
+  Lab lab;
+  RuleMetrics rule_metrics(*lab.metrics);
+  RuleEnvironment environment{*lab.engine, {}, {}, {}, nullptr, nullptr, {}, {}, 60'000};
+  const auto shared = std::make_shared<const RuleEnvironment>(std::move(environment));
+  GroupSpec spec;
+  spec.file = "/etc/aerie/rules.yml";
+  spec.name = "my group";
+  const RuleGroup group(spec, 7'000, shared, lab.clock, rule_metrics);
+  CHECK(group.phase_ns() == 3'220'670'218);
+}
+
 TEST_CASE("the scheduler runs groups on its pool by itself") {
   Lab lab;
   SystemClock clock;
