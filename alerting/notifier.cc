@@ -18,6 +18,7 @@ constexpr int64_t kFirstRetryMs = 1'000;
 constexpr int64_t kLongestRetryMs = 15'000;
 /// How long a resolved and delivered alert is remembered, so that repeats of it are recognised.
 constexpr model::DurationMs kSettledRetention = 20LL * 60 * 1000;
+constexpr model::DurationMs kCleanEveryMs = 10'000;
 constexpr std::string_view kRowPrefix = "d";
 
 std::string row_key(const model::Labels& labels) {
@@ -68,6 +69,7 @@ struct Notifier::Target {
 
 struct Notifier::Batch {
   std::vector<std::pair<model::Labels, uint64_t>> items;
+  bool has_resolved = false;
   std::string body;
 };
 
@@ -154,7 +156,11 @@ void Notifier::submit(std::vector<OutgoingAlert> alerts) {
       entry.version = next_version_++;
       for (const auto& target : targets_) target->dirty.insert(key);
     }
-    removals = forget_settled();
+    // Walks over everything: not for each of hundreds of rules.
+    if (const model::TimestampMs now = clock_.now_ms(); now >= next_cleaning_) {
+      next_cleaning_ = now + kCleanEveryMs;
+      removals = forget_settled();
+    }
   }
   // What was just written must not be removed in the same breath.
   std::erase_if(removals, [&](const std::string& key) {
@@ -261,6 +267,7 @@ Notifier::Batch Notifier::take_batch(Target& target) {
     if (!alert.resolved && alert.ends_at <= now) continue;
     batch.body += batch.items.empty() ? "[" : ",";
     batch.body += outgoing_json(alert);
+    batch.has_resolved = batch.has_resolved || alert.resolved;
     batch.items.emplace_back(labels, found->second.version);
     target.in_flight.insert(labels);
   }
@@ -321,8 +328,7 @@ bool Notifier::settle(Target& target, const Batch& batch, const Result<http::Res
       AERIE_LOG(Info, "Alertmanager reached again", {"alertmanager", target.url});
       // It may have restarted and lost what it knew: it keeps alerts in memory only.
       for (const auto& [labels, entry] : entries_) {
-        if (!entry.alert.resolved && !(labels == batch.items.front().first))
-          target.dirty.insert(labels);
+        if (!entry.alert.resolved) target.dirty.insert(labels);
       }
       for (const auto& [labels, version] : batch.items) {
         const auto found = entries_.find(labels);
@@ -332,7 +338,7 @@ bool Notifier::settle(Target& target, const Batch& batch, const Result<http::Res
     target.last_error.clear();
     target.not_before_ns = 0;
     target.queue.set(static_cast<double>(target.dirty.size()));
-    rows = forget_settled();
+    if (batch.has_resolved) rows = forget_settled();
   }
   if (table_ && !rows.empty())
     table_->apply({}, rows).ignore("delivered once more after a restart");

@@ -102,11 +102,12 @@ class Notifier {
   std::map<model::Labels, Entry> entries_;        // guarded by mutex_
   std::vector<std::shared_ptr<Target>> targets_;  // guarded by mutex_
   std::vector<std::shared_ptr<Target>>
-      leaving_;                    // guarded by mutex_: removed, thread not joined yet
-  model::Labels external_labels_;  // guarded by mutex_
-  uint64_t next_version_ = 1;      // guarded by mutex_
-  bool started_ = false;           // guarded by mutex_
-  bool stopping_ = false;          // guarded by mutex_
+      leaving_;                           // guarded by mutex_: removed, thread not joined yet
+  model::Labels external_labels_;         // guarded by mutex_
+  uint64_t next_version_ = 1;             // guarded by mutex_
+  model::TimestampMs next_cleaning_ = 0;  // guarded by mutex_
+  bool started_ = false;                  // guarded by mutex_
+  bool stopping_ = false;                 // guarded by mutex_
 };
 
 }  // namespace aerie::alerting
