@@ -139,6 +139,8 @@ rocksdb::DBOptions database_options() {
   options.create_missing_column_families = true;
   options.paranoid_checks = true;
   options.max_total_wal_size = 16 << 20;
+  // Its manifest and the log of `meta` are small: reserved space would be most of a small store.
+  options.allow_fallocate = false;
   options.keep_log_file_num = 4;
   options.max_log_file_size = 1 << 20;
   options.stats_dump_period_sec = 0;
