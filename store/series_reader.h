@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+
+#include "base/guarded.h"
+#include "base/result.h"
+#include "model/sample.h"
+#include "model/time.h"
+#include "store/partition.h"
+
+namespace aerie::store {
+
+/// Reads series of a fixed list of partitions and remembers recently used groups and clocks: for
+/// series that are read in the order in which they lie. Thread-safe; loading happens outside the
+/// locks.
+class SeriesReader {
+ public:
+  /// Appends the samples of `range` (both ends inclusive) of series number `series`. `place` is the
+  /// partition's number in the list. Errors: Corruption, IoError, naming partition and series.
+  Status read(const Partition& partition, uint32_t place, uint32_t series, model::TimeRange range,
+              model::SeriesSamples& out);
+
+ private:
+  using GroupPtr = std::shared_ptr<const ColumnGroup>;
+  using ClockPtr = std::shared_ptr<const Partition::Clock>;
+  static constexpr size_t kMaxGroups = 512;     // of 32 KiB, rarely more
+  static constexpr size_t kMaxRows = 4u << 20;  // 32 MiB of timestamps
+  struct Clocks {
+    std::unordered_map<uint64_t, ClockPtr> by_key;
+    size_t rows = 0;
+  };
+  // A series is read from all its partitions before the next: a table in which groups of two
+  // partitions displace each other would decompress a group for every series.
+  using Groups = std::unordered_map<uint64_t, GroupPtr>;
+
+  Result<GroupPtr> group(const Partition& partition, uint32_t place, uint32_t number);
+  Result<ClockPtr> clock(const Partition& partition, uint32_t place, uint32_t number);
+
+  Guarded<Groups> groups_;
+  Guarded<Clocks> clocks_;
+};
+
+/// Merges `later` into `out`, both ascending; where both have a sample at a time, whatever its
+/// kind, that of `later` stays.
+void merge_later(model::SeriesSamples& out, const model::SeriesSamples& later);
+/// Of the newest and the oldest sample; the end of time that is far from any if there is none.
+model::TimestampMs last_time(const model::SeriesSamples& samples);
+model::TimestampMs first_time(const model::SeriesSamples& samples);
+
+}  // namespace aerie::store
