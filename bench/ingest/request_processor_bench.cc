@@ -50,10 +50,10 @@ class NoStore final : public store::Store {
 };
 
 std::vector<std::string> make_requests(uint32_t targets) {
-  std::vector<bench::NodeSeries> series;
+  std::vector<bench::SimulatedSeries> series;
   for (uint32_t target = 0; target < targets; ++target) {
-    for (uint32_t index = 0; index < bench::kSeriesPerTarget; ++index)
-      series.emplace_back(target, index, 1);
+    for (uint32_t index = 0; index < bench::kNodeSeriesPerTarget; ++index)
+      series.emplace_back(bench::Workload::Node, target, index, 1);
   }
   std::vector<std::string> requests;
   std::string request;

@@ -3,19 +3,28 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
+#include <map>
+#include <string>
 
-#include "bench/load/node_series.h"
 #include "bench/load/sender.h"
 
-// aerie_load: plays the remote write of node exporters against a receiver on this machine, prints
+// aerie_load: plays the remote write of many targets against a receiver on this machine, prints
 // what happened as one JSON line.
 int main(int argc, char** argv) {
   aerie::bench::LoadOptions options;
   CLI::App app(
-      "Sends the samples of node exporters by Remote-Write 1.0 to a receiver on this machine.");
+      "Sends the samples of simulated targets by Remote-Write 1.0 to a receiver on this machine.");
   app.add_option("url", options.url, "for example http://127.0.0.1:9707/api/v1/write")->required();
-  app.add_option("--targets", options.targets, "node exporters of 507 series each")
-      ->check(CLI::Range(1, 10'000));
+  const std::map<std::string, aerie::bench::Workload> workloads = {
+      {"node", aerie::bench::Workload::Node},
+      {"kubernetes", aerie::bench::Workload::Kubernetes},
+      {"histograms", aerie::bench::Workload::Histograms}};
+  app.add_option("--workload", options.workload,
+                 "node: 507 series a target; kubernetes: 2,688; histograms: 3,120")
+      ->transform(CLI::CheckedTransformer(workloads).description(""));
+  app.add_option("--churn-scrapes", options.churn_scrapes,
+                 "replace a tenth of the targets after so many scrapes; 0: none");
+  app.add_option("--targets", options.targets, "how many")->check(CLI::Range(1, 10'000));
   app.add_option("--scrapes", options.scrapes, "of every target")->check(CLI::Range(1, 100'000));
   app.add_option("--interval-ms", options.interval_ms, "between scrapes")
       ->check(CLI::Range(100, 3'600'000));
@@ -37,12 +46,16 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "aerie_load: {}\n", result.error().message());
     return 1;
   }
+  std::string rounds;
+  for (const double seconds : result->round_seconds)
+    rounds += fmt::format("{}{:.3f}", rounds.empty() ? "" : ", ", seconds);
   fmt::print(
       "{{\"series\": {}, \"samples\": {}, \"requests\": {}, \"retries\": {}, \"encoded_bytes\": "
       "{}, \"decoded_bytes\": {}, "
-      "\"seconds\": {:.3f}, \"slowest_request_seconds\": {:.3f}, \"start_ms\": {}}}\n",
-      options.targets * aerie::bench::kSeriesPerTarget, result->samples, result->requests,
-      result->retries, result->encoded_bytes, result->decoded_bytes, result->seconds,
-      result->slowest_request_seconds, options.first_scrape_ms);
+      "\"seconds\": {:.3f}, \"slowest_request_seconds\": {:.3f}, \"round_seconds\": [{}], "
+      "\"start_ms\": {}}}\n",
+      result->series, result->samples, result->requests, result->retries, result->encoded_bytes,
+      result->decoded_bytes, result->seconds, result->slowest_request_seconds, rounds,
+      options.first_scrape_ms);
   return 0;
 }

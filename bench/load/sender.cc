@@ -4,13 +4,15 @@
 #include <snappy.h>
 
 #include <algorithm>
+#include <barrier>
 #include <chrono>
+#include <iterator>
 #include <memory>
 #include <numeric>
 #include <thread>
 #include <vector>
 
-#include "bench/load/node_series.h"
+#include "bench/load/simulated_series.h"
 #include "bench/load/write_request.h"
 #include "http/client.h"
 
@@ -25,16 +27,15 @@ double seconds_since(SteadyClock::time_point start) {
   return std::chrono::duration<double>(SteadyClock::now() - start).count();
 }
 
-// One connection with its own series; nothing is shared.
+constexpr uint32_t kScrapesInStep = 10;
+constexpr uint32_t kChurnParts = 10;
+
+// One connection with its own series; nothing is shared but the step.
 class Connection {
  public:
-  Connection(const LoadOptions& options, uint32_t number) : options_(options) {
-    for (uint32_t target = 0; target < options.targets; ++target) {
-      for (uint32_t index = number; index < kSeriesPerTarget; index += options.connections) {
-        series_.emplace_back(target, index, options.seed);
-        targets_.push_back(target);
-      }
-    }
+  Connection(const LoadOptions& options, uint32_t number, std::barrier<>& step)
+      : options_(options), number_(number), step_(step) {
+    for (uint32_t target = 0; target < options.targets; ++target) add_target(target, target);
     // The order in which a Prometheus scrapes them within one interval.
     order_.resize(series_.size());
     std::iota(order_.begin(), order_.end(), 0u);
@@ -43,7 +44,22 @@ class Connection {
   }
 
   Status run() {
+    Status status = send_all();
+    step_.arrive_and_drop();
+    return status;
+  }
+
+  const LoadResult& result() const { return result_; }
+
+ private:
+  Status send_all() {
+    const auto began = SteadyClock::now();
     for (uint32_t scrape = 0; scrape < options_.scrapes; ++scrape) {
+      if (scrape % kScrapesInStep == 0) step_.arrive_and_wait();
+      if (options_.churn_scrapes != 0 && scrape > 0 && scrape % options_.churn_scrapes == 0) {
+        result_.round_seconds.push_back(seconds_since(began));
+        replace_targets(scrape / options_.churn_scrapes);
+      }
       const int64_t start = options_.first_scrape_ms + scrape * options_.interval_ms;
       for (const uint32_t index : order_) {
         add_series(request_, series_[index].label_records(), start + phase(index),
@@ -52,12 +68,40 @@ class Connection {
         if (auto sent = send(); !sent) return sent;
       }
     }
+    if (options_.churn_scrapes != 0) result_.round_seconds.push_back(seconds_since(began));
     return pending_ > 0 ? send() : Status();
   }
 
-  const LoadResult& result() const { return result_; }
+  void add_target(uint32_t slot, uint32_t target) {
+    const uint32_t count = series_per_target(options_.workload);
+    for (uint32_t index = number_; index < count; index += options_.connections) {
+      series_.emplace_back(options_.workload, target, index, options_.seed);
+      targets_.push_back(slot);
+    }
+    result_.series += (count + options_.connections - 1 - number_) / options_.connections;
+  }
 
- private:
+  // New targets scraped at the old ones' times: what a rolled node pool looks like.
+  void replace_targets(uint32_t round) {
+    std::vector<SimulatedSeries> before = std::move(series_);
+    std::vector<uint32_t> slots = std::move(targets_);
+    series_.clear();
+    targets_.clear();
+    for (size_t i = 0; i < before.size();) {
+      const uint32_t slot = slots[i];
+      size_t end = i;
+      while (end < before.size() && slots[end] == slot) ++end;
+      if (slot % kChurnParts == round % kChurnParts) {
+        add_target(slot, slot + round * options_.targets);
+      } else {
+        std::move(before.begin() + static_cast<ptrdiff_t>(i),
+                  before.begin() + static_cast<ptrdiff_t>(end), std::back_inserter(series_));
+        targets_.insert(targets_.end(), end - i, slot);
+      }
+      i = end;
+    }
+  }
+
   int64_t phase(uint32_t index) const {
     return scrape_phase_ms(targets_[index], options_.interval_ms);
   }
@@ -98,8 +142,10 @@ class Connection {
   }
 
   const LoadOptions& options_;
-  std::vector<NodeSeries> series_;
-  std::vector<uint32_t> targets_;  // of series_
+  const uint32_t number_;
+  std::barrier<>& step_;
+  std::vector<SimulatedSeries> series_;
+  std::vector<uint32_t> targets_;  // of series_: the place in the interval
   std::vector<uint32_t> order_;
   http::Client client_;
   std::string request_;
@@ -121,9 +167,10 @@ Status check_loopback(const std::string& url) {
 
 Result<LoadResult> run_load(const LoadOptions& options) {
   if (auto loopback = check_loopback(options.url); !loopback) return std::move(loopback).error();
+  std::barrier<> step(options.connections);
   std::vector<std::unique_ptr<Connection>> connections;
   for (uint32_t i = 0; i < options.connections; ++i)
-    connections.push_back(std::make_unique<Connection>(options, i));
+    connections.push_back(std::make_unique<Connection>(options, i, step));
   std::vector<Status> statuses(options.connections);
   const auto start = SteadyClock::now();
   std::vector<std::thread> threads;
@@ -137,6 +184,8 @@ Result<LoadResult> run_load(const LoadOptions& options) {
     if (!statuses[i]) return std::move(statuses[i]).error();
     const LoadResult& one = connections[i]->result();
     total.samples += one.samples;
+    total.series += one.series;
+    if (i == 0) total.round_seconds = one.round_seconds;
     total.requests += one.requests;
     total.retries += one.retries;
     total.encoded_bytes += one.encoded_bytes;

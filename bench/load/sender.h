@@ -2,13 +2,16 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
+#include "bench/load/simulated_series.h"
 
 namespace aerie::bench {
 
 struct LoadOptions {
   std::string url;  ///< a remote-write endpoint on this machine
+  Workload workload = Workload::Node;
   uint32_t targets = 20;
   uint32_t scrapes = 40;
   int64_t interval_ms = 15'000;
@@ -17,6 +20,8 @@ struct LoadOptions {
   uint32_t samples_per_request = 2'000;
   uint64_t seed = 1;
   std::string bearer_token;  ///< empty: none
+  /// A tenth of the targets is replaced by new ones after each round of so many scrapes; 0: none.
+  uint32_t churn_scrapes = 0;
 };
 
 struct LoadResult {
@@ -27,6 +32,8 @@ struct LoadResult {
   uint64_t decoded_bytes = 0;
   double seconds = 0;
   double slowest_request_seconds = 0;
+  uint64_t series = 0;                ///< ever sent
+  std::vector<double> round_seconds;  ///< with churn: when each round ended, since the start
 };
 
 /// Refuses everything but http:// to this machine's loopback: a load generator must not reach
@@ -34,8 +41,8 @@ struct LoadResult {
 Status check_loopback(const std::string& url);
 
 /// Sends everything as fast as the receiver takes it: each connection has its share of the series
-/// (as Prometheus's shards have) and waits for every answer. Errors: the first permanent refusal,
-/// or a receiver that stays away for 30 s.
+/// (as Prometheus's shards have) and waits for every answer; every ten scrapes they wait for each
+/// other. Errors: the first permanent refusal, or a receiver that stays away for 30 s.
 Result<LoadResult> run_load(const LoadOptions& options);
 
 }  // namespace aerie::bench

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "bench/load/node_series.h"
+#include "bench/load/simulated_series.h"
 
 namespace aerie::bench {
 

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
-#include "bench/load/node_series.h"
+#include "bench/load/simulated_series.h"
 #include "store/local_store.h"
 
 namespace {
@@ -55,14 +55,15 @@ void append(benchmark::State& state) {
     return;
   }
   store::Store& store = **opened;
-  std::vector<bench::NodeSeries> series;
+  std::vector<bench::SimulatedSeries> series;
   std::vector<store::SeriesHandle> handles;
   for (uint32_t target = 0; target < targets; ++target) {
-    for (uint32_t i = 0; i < bench::kSeriesPerTarget; ++i) series.emplace_back(target, i, 1);
+    for (uint32_t i = 0; i < bench::kNodeSeriesPerTarget; ++i)
+      series.emplace_back(bench::Workload::Node, target, i, 1);
   }
   const double before_series = resident_mb();
   for (uint32_t target = 0; target < targets; ++target) {
-    for (uint32_t i = 0; i < bench::kSeriesPerTarget; ++i) {
+    for (uint32_t i = 0; i < bench::kNodeSeriesPerTarget; ++i) {
       handles.push_back(
           store.resolve({{"__name__", "node_metric_" + std::to_string(i / 8) + "_total"},
                          {"cluster", "c" + std::to_string(target % 4)},
@@ -82,7 +83,7 @@ void append(benchmark::State& state) {
     std::vector<store::WriteBatch> batches;
     for (size_t i = 0; i < series.size(); ++i) {
       if (i % kBatch == 0) batches.emplace_back();
-      const auto target = static_cast<uint32_t>(i / bench::kSeriesPerTarget);
+      const auto target = static_cast<uint32_t>(i / bench::kNodeSeriesPerTarget);
       const model::TimestampMs t =
           kStart + scrape * 15'000 + bench::scrape_phase_ms(target, 15'000);
       batches.back().floats.push_back({handles[i], t, series[i].next()});

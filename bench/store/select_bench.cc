@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "bench/load/node_series.h"
+#include "bench/load/simulated_series.h"
 #include "store/local_store.h"
 
 namespace {
@@ -53,18 +53,18 @@ class FilledStore {
 
  private:
   void fill() {
-    std::vector<bench::NodeSeries> series;
+    std::vector<bench::SimulatedSeries> series;
     std::vector<store::SeriesHandle> handles;
     for (uint32_t target = 0; target < kTargets; ++target) {
-      for (uint32_t i = 0; i < bench::kSeriesPerTarget; ++i) {
-        series.emplace_back(target, i, 1);
+      for (uint32_t i = 0; i < bench::kNodeSeriesPerTarget; ++i) {
+        series.emplace_back(bench::Workload::Node, target, i, 1);
         handles.push_back(store_->resolve(labels_of(target, i)));
       }
     }
     for (int64_t scrape = 0; scrape < 120; ++scrape) {
       store::WriteBatch batch;
       for (size_t i = 0; i < series.size(); ++i) {
-        const auto target = static_cast<uint32_t>(i / bench::kSeriesPerTarget);
+        const auto target = static_cast<uint32_t>(i / bench::kNodeSeriesPerTarget);
         const model::TimestampMs t =
             kStart + scrape * 15'000 + bench::scrape_phase_ms(target, 15'000);
         batch.floats.push_back({handles[i], t, series[i].next()});
