@@ -26,6 +26,7 @@ constexpr size_t kMaxBuckets = 65'536;
 struct WireHistogram {
   NativeHistogram result;
   model::TimestampMs t = 0;
+  model::TimestampMs start = 0;
   uint64_t count_int = 0;
   uint64_t zero_count_int = 0;
   std::vector<int64_t> positive_deltas;
@@ -94,6 +95,7 @@ void read_field(protozero::pbf_reader& reader, WireHistogram& wire) {
     }
     case 15: wire.t = reader.get_int64(); break;
     case 16: read_doubles(reader, result.custom_values); break;
+    case 17: wire.start = reader.get_int64(); break;
     default: reader.skip();
   }
 }
@@ -267,7 +269,7 @@ Result<std::variant<DecodedHistogram, Refused>> parse_histogram(std::string_view
       // message.
       const auto type = reader.wire_type();
       const auto tag = reader.tag();
-      const bool varint = tag == 1 || tag == 4 || tag == 6 || tag == 14 || tag == 15;
+      const bool varint = tag == 1 || tag == 4 || tag == 6 || tag == 14 || tag == 15 || tag == 17;
       const bool fixed = tag == 2 || tag == 3 || tag == 5 || tag == 7;
       const bool span = tag == 8 || tag == 11;
       const bool deltas = tag == 9 || tag == 12;
@@ -286,12 +288,12 @@ Result<std::variant<DecodedHistogram, Refused>> parse_histogram(std::string_view
     }
   } catch (const protozero::exception& broken) {
     return Error(ErrorCode::InvalidArgument,
-                 fmt::format("not a prometheus.WriteRequest: histogram: {}", broken.what()));
+                 fmt::format("not a remote-write request: histogram: {}", broken.what()));
   }
   if (auto bad = check_and_settle(wire))
     return std::variant<DecodedHistogram, Refused>(std::move(*bad));
-  return std::variant<DecodedHistogram, Refused>(
-      DecodedHistogram{wire.t, std::make_shared<const NativeHistogram>(std::move(wire.result))});
+  return std::variant<DecodedHistogram, Refused>(DecodedHistogram{
+      wire.t, wire.start, std::make_shared<const NativeHistogram>(std::move(wire.result))});
 }
 
 }  // namespace aerie::ingest

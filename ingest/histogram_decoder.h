@@ -13,6 +13,7 @@ namespace aerie::ingest {
 
 struct DecodedHistogram {
   model::TimestampMs t = 0;
+  model::TimestampMs start = 0;  ///< when its counting began, 0: not said (Remote-Write 2.0)
   std::shared_ptr<const model::NativeHistogram> histogram;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <string>
 
 namespace aerie::ingest {
@@ -24,13 +25,20 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
 Error unsupported(std::string_view header, std::string_view value) {
   return Error(ErrorCode::InvalidArgument,
                fmt::format("unsupported {}: {:?}; send application/x-protobuf "
-                           "(prometheus.WriteRequest) in snappy block format",
+                           "(prometheus.WriteRequest or io.prometheus.write.v2.Request) in snappy "
+                           "block format or zstd",
                            header, std::string(value)));
 }
 
-}  // namespace
+std::optional<WireFormat> format_named(std::string_view message) {
+  if (message == "prometheus.WriteRequest") return WireFormat::RemoteWrite1;
+  if (message == "io.prometheus.write.v2.Request") return WireFormat::RemoteWrite2;
+  return std::nullopt;
+}
 
-Status check_negotiation(std::string_view content_type, std::string_view content_encoding) {
+Result<WireFormat> read_content_type(std::string_view content_type) {
+  WireFormat format = WireFormat::RemoteWrite1;
+  if (trimmed(content_type).empty()) return format;
   std::string_view rest = content_type;
   const auto next_part = [&rest] {
     const size_t end = rest.find(';');
@@ -38,22 +46,30 @@ Status check_negotiation(std::string_view content_type, std::string_view content
     rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
     return part;
   };
-  if (!trimmed(content_type).empty()) {
-    if (!equal_ignoring_case(next_part(), "application/x-protobuf"))
-      return unsupported("content type", content_type);
-    while (!rest.empty()) {
-      const std::string_view parameter = next_part();
-      const size_t equals = parameter.find('=');
-      if (equals == std::string_view::npos) return unsupported("content type", content_type);
-      const std::string_view name = trimmed(parameter.substr(0, equals));
-      const std::string_view value = trimmed(parameter.substr(equals + 1));
-      if (equal_ignoring_case(name, "proto") && value != "prometheus.WriteRequest")
-        return unsupported("content type", content_type);
-    }
+  if (!equal_ignoring_case(next_part(), "application/x-protobuf"))
+    return unsupported("content type", content_type);
+  while (!rest.empty()) {
+    const std::string_view parameter = next_part();
+    const size_t equals = parameter.find('=');
+    if (equals == std::string_view::npos) return unsupported("content type", content_type);
+    if (!equal_ignoring_case(trimmed(parameter.substr(0, equals)), "proto")) continue;
+    const auto named = format_named(trimmed(parameter.substr(equals + 1)));
+    if (!named) return unsupported("content type", content_type);
+    format = *named;
   }
-  if (!content_encoding.empty() && !equal_ignoring_case(content_encoding, "snappy"))
-    return unsupported("content encoding", content_encoding);
-  return {};
+  return format;
+}
+
+}  // namespace
+
+Result<BodyKind> negotiate(std::string_view content_type, std::string_view content_encoding) {
+  const auto format = read_content_type(content_type);
+  if (!format) return format.error();
+  const std::string_view encoding = trimmed(content_encoding);
+  if (encoding.empty() || equal_ignoring_case(encoding, "snappy"))
+    return BodyKind{*format, BodyEncoding::Snappy};
+  if (equal_ignoring_case(encoding, "zstd")) return BodyKind{*format, BodyEncoding::Zstd};
+  return unsupported("content encoding", content_encoding);
 }
 
 int retry_after_seconds(std::string_view retry_attempt, uint64_t random) {

@@ -7,13 +7,31 @@
 
 namespace aerie::ingest {
 
-/// Decides from the headers alone, before the body is looked at, whether we understand what is
-/// being sent. The schema follows from Content-Type only, never from the version header
-/// (Remote-Write specifications 1.0 and 2.0, "Protocol"). Accepted: application/x-protobuf, with or
-/// without `proto=prometheus.WriteRequest`, or no type at all; Content-Encoding snappy or none.
-/// Errors: InvalidArgument, to be answered 415 so that a sender that can speak something older
-/// falls back to it.
-Status check_negotiation(std::string_view content_type, std::string_view content_encoding);
+/// The message that a body holds.
+enum class WireFormat : uint8_t {
+  RemoteWrite1,  ///< prometheus.WriteRequest
+  RemoteWrite2   ///< io.prometheus.write.v2.Request
+};
+
+enum class BodyEncoding : uint8_t {
+  Snappy,  ///< block format
+  Zstd     ///< one frame: vmagent's variant of Remote-Write 1.0
+};
+
+/// What a sender says it sends.
+struct BodyKind {
+  WireFormat format = WireFormat::RemoteWrite1;
+  BodyEncoding encoding = BodyEncoding::Snappy;
+  bool operator==(const BodyKind&) const = default;
+};
+
+/// Decides from the headers alone, before the body is looked at, what is being sent. The format
+/// follows from Content-Type only, never from the version header (Remote-Write specifications 1.0
+/// and 2.0, "Protocol"): application/x-protobuf, whose `proto` parameter is prometheus.WriteRequest
+/// or io.prometheus.write.v2.Request; without it, or without any type, it is 1.0. Content-Encoding:
+/// snappy, zstd, or none for snappy. Errors: InvalidArgument, to be answered 415 so that a sender
+/// that can speak something older falls back to it.
+Result<BodyKind> negotiate(std::string_view content_type, std::string_view content_encoding);
 
 /// Seconds for Retry-After: 2 s doubled per attempt of the sender (its Retry-Attempt header), at
 /// most 30, spread by half in both directions with `random` so that a fleet does not come back in

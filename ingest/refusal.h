@@ -23,18 +23,23 @@ enum class Refusal : uint8_t {
   LabelLimit,       ///< too many labels, or too long ones
   ClusterMismatch,  ///< OnMismatch::Verify
   InvalidHistogram,
-  InvalidExemplar
+  InvalidExemplar,
+  InvalidReference,  ///< Remote-Write 2.0: a symbol that the request does not have
+  ReservedName,      ///< only aerie itself writes series of this name
+  ActiveSeriesLimit,
+  NewSeriesLimit
 };
-inline constexpr size_t kRefusals = 11;
+inline constexpr size_t kRefusals = 15;
 static_assert(static_cast<size_t>(store::RejectReason::TooFarInFuture) ==
               static_cast<size_t>(Refusal::TooFarInFuture));
 
 /// The snake_case name, as it stands in metrics and answers.
 constexpr std::string_view refusal_name(Refusal refusal) {
   constexpr std::array<std::string_view, kRefusals> kNames = {
-      "out_of_order",     "duplicate_value",   "too_old",         "too_far_in_future",
-      "missing_name",     "duplicate_label",   "invalid_label",   "label_limit",
-      "cluster_mismatch", "invalid_histogram", "invalid_exemplar"};
+      "out_of_order",     "duplicate_value",     "too_old",          "too_far_in_future",
+      "missing_name",     "duplicate_label",     "invalid_label",    "label_limit",
+      "cluster_mismatch", "invalid_histogram",   "invalid_exemplar", "invalid_reference",
+      "reserved_name",    "active_series_limit", "new_series_limit"};
   return kNames[static_cast<size_t>(refusal)];
 }
 

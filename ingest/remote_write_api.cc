@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "ingest/body_buffer.h"
 #include "ingest/election_record.h"
 #include "ingest/negotiation.h"
 #include "ingest/write_answer.h"
@@ -25,6 +26,19 @@ bool is_retriable(ErrorCode code) {
          code == ErrorCode::ResourceExhausted || code == ErrorCode::DeadlineExceeded;
 }
 
+// vmagent 1.88 to 1.115 asks whether zstd is understood before it sends any.
+bool is_handshake(const http::Request& request) {
+  return request.params.get("get_vm_proto_version") == "1";
+}
+
+http::Response answer_handshake(const http::Request& request) {
+  if (is_handshake(request)) return http::Response::text(200, "1");
+  http::Response response =
+      http::Response::text(405, "send samples with POST; see docs/remote-write.md\n");
+  response.headers.set("Allow", "POST");
+  return response;
+}
+
 uint64_t random_seed() {
   std::random_device device;
   return static_cast<uint64_t>(device()) << 32 | device();
@@ -39,6 +53,7 @@ struct RemoteWriteApi::Call {
   Gate::Pass pass;
   Admission::Permit permit;
   const ClusterBinding* binding = nullptr;
+  BodyKind kind;
   int64_t started_ns = 0;
   Origin origin = Origin::Sender;
   PreparedWrite prepared;   // its batch has gone to the store
@@ -48,6 +63,11 @@ struct RemoteWriteApi::Call {
   uint32_t deduplicated_by_store = 0;
   std::vector<uint32_t> stale;
   int resends = 0;
+
+  WireBody body() const { return {request.body, kind.format}; }
+  // What can never succeed. vmagent takes 400 for an answer that knows no zstd, repeats the block
+  // in snappy and never sends zstd again; of 409 it thinks what everybody thinks of 400.
+  int permanent_status() const { return kind.encoding == BodyEncoding::Zstd ? 409 : 400; }
 };
 
 Result<std::unique_ptr<RemoteWriteApi>> RemoteWriteApi::create(IngestOptions options, Parts parts) {
@@ -109,6 +129,10 @@ void RemoteWriteApi::register_routes(http::Router& router) {
       handle(std::move(request), std::move(responder));
     };
     router.async({http::Method::Post}, path, handler, route);
+    const auto handshake = [](http::Request request, http::Responder responder) {
+      responder(answer_handshake(request));
+    };
+    router.async({http::Method::Get}, path, handshake);
   }
 }
 
@@ -128,17 +152,21 @@ void RemoteWriteApi::handle(http::Request request, http::Responder responder) {
       return;
     }
   }
-  const http::Headers& headers = call->request.headers;
-  const auto understood =
-      check_negotiation(headers.get("Content-Type"), headers.get("Content-Encoding"));
-  if (!understood) {
-    answer(*call, http::Response::text(415, understood.error().message()));
+  if (is_handshake(call->request)) {
+    answer(*call, answer_handshake(call->request));
     return;
   }
+  const http::Headers& headers = call->request.headers;
+  const auto kind = negotiate(headers.get("Content-Type"), headers.get("Content-Encoding"));
+  if (!kind) {
+    answer(*call, http::Response::text(415, kind.error().message()));
+    return;
+  }
+  call->kind = *kind;
   const auto declared =
-      SnappyBuffer::declared_length(call->request.body, options_.decoded_limit_bytes);
+      BodyBuffer::declared_length(call->request.body, options_.decoded_limit_bytes);
   if (!declared) {
-    answer(*call, http::Response::text(400, declared.error().message()));
+    answer(*call, http::Response::text(call->permanent_status(), declared.error().message()));
     return;
   }
   auto permit = admission_.try_acquire(*declared);
@@ -154,10 +182,10 @@ void RemoteWriteApi::handle(http::Request request, http::Responder responder) {
 
 void RemoteWriteApi::run(const std::shared_ptr<Call>& call) {
   auto workspace = take_workspace();
-  auto prepared = processor_.prepare(call->request.body, call->binding, call->origin, *workspace);
+  auto prepared = processor_.prepare(call->body(), call->binding, call->origin, *workspace);
   give_back(std::move(workspace));
   if (!prepared) {
-    answer(*call, http::Response::text(400, prepared.error().message()));
+    answer(*call, http::Response::text(call->permanent_status(), prepared.error().message()));
     return;
   }
   call->prepared = std::move(*prepared);
@@ -184,8 +212,10 @@ void RemoteWriteApi::settle_standbys(const std::shared_ptr<Call>& call) {
   for (const SenderShare& share : call->prepared.senders) {
     if (share.decision.took_over) replay(share);
     if (share.decision.keep_for == 0) continue;
-    standby_.keep(share.sender,
-                  {call->request.body, call->binding, now_ms + share.decision.keep_for}, now_ms);
+    standby_.keep(
+        share.sender,
+        {call->request.body, call->binding, now_ms + share.decision.keep_for, call->kind.format},
+        now_ms);
   }
 }
 
@@ -200,6 +230,7 @@ void RemoteWriteApi::replay(const SenderShare& share) {
     again->pass = gate_.enter();
     if (!again->pass) return;
     again->request.body = request.body;
+    again->kind.format = request.format;
     again->binding = request.binding;
     again->started_ns = parts_.clock.monotonic_ns();
     again->origin = Origin::Standby;
@@ -247,10 +278,10 @@ void RemoteWriteApi::run_again(const std::shared_ptr<Call>& call) {
   std::sort(call->stale.begin(), call->stale.end());
   const StaleRows stale{std::move(call->stale), call->float_rows, call->prepared.senders};
   auto workspace = take_workspace();
-  auto prepared = processor_.prepare_again(call->request.body, call->binding, stale, *workspace);
+  auto prepared = processor_.prepare_again(call->body(), call->binding, stale, *workspace);
   give_back(std::move(workspace));
   if (!prepared) {
-    answer(*call, http::Response::text(400, prepared.error().message()));
+    answer(*call, http::Response::text(call->permanent_status(), prepared.error().message()));
     return;
   }
   prepared->batch.replicas = call->replicas;
@@ -259,7 +290,8 @@ void RemoteWriteApi::run_again(const std::shared_ptr<Call>& call) {
 
 void RemoteWriteApi::finish(const std::shared_ptr<Call>& call) {
   book(*call);
-  answer(*call, write_answer(call->totals));
+  processor_.remember(call->prepared.metadata_keys);
+  answer(*call, write_answer(call->totals, call->kind.format, call->permanent_status()));
 }
 
 // The store counts per batch. Nearly all requests are of one sender; in a mixed one what the store

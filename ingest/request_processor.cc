@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "ingest/histogram_decoder.h"
-
 namespace aerie::ingest {
 namespace {
 
@@ -26,6 +24,13 @@ std::string_view cluster_of(const std::vector<model::LabelView>& labels,
   const auto found = std::find_if(labels.begin(), labels.end(),
                                   [](const auto& label) { return label.name == "cluster"; });
   return found == labels.end() ? std::string_view{} : found->value;
+}
+
+uint64_t metadata_key(const DecodedMetadata& entry, std::string_view cluster, uint64_t seed) {
+  uint64_t key = seed + static_cast<uint64_t>(entry.type);
+  for (const std::string_view part : {cluster, entry.metric_family, entry.help, entry.unit})
+    key = series_key(part, key).low;
+  return key;
 }
 
 }  // namespace
@@ -63,9 +68,8 @@ struct RequestProcessor::Pass {
 RequestProcessor::RequestProcessor(Parts parts)
     : parts_(parts), cache_(parts.options.series_cache_entries, parts.clock) {}
 
-Result<PreparedWrite> RequestProcessor::prepare(std::string_view body,
-                                                const ClusterBinding* binding, Origin origin,
-                                                Workspace& work) {
+Result<PreparedWrite> RequestProcessor::prepare(const WireBody& body, const ClusterBinding* binding,
+                                                Origin origin, Workspace& work) {
   Pass pass{.binding = binding, .work = work, .origin = origin};
   if (auto found = find_series(body, pass); !found) return std::move(found).error();
   if (auto identified = identify_misses(pass); !identified) return std::move(identified).error();
@@ -77,7 +81,7 @@ Result<PreparedWrite> RequestProcessor::prepare(std::string_view body,
   return std::move(pass.write);
 }
 
-Result<PreparedWrite> RequestProcessor::prepare_again(std::string_view body,
+Result<PreparedWrite> RequestProcessor::prepare_again(const WireBody& body,
                                                       const ClusterBinding* binding,
                                                       const StaleRows& stale, Workspace& work) {
   Pass pass{.binding = binding, .work = work, .stale = &stale};
@@ -91,17 +95,18 @@ Result<PreparedWrite> RequestProcessor::prepare_again(std::string_view body,
   return std::move(pass.write);
 }
 
-Status RequestProcessor::find_series(std::string_view body, Pass& pass) {
+Status RequestProcessor::find_series(const WireBody& body, Pass& pass) {
   Workspace& work = pass.work;
-  auto decoded = work.buffer.uncompress(body, parts_.options.decoded_limit_bytes);
+  auto decoded = work.buffer.uncompress(body.bytes, parts_.options.decoded_limit_bytes);
   if (!decoded) return std::move(decoded).error();
-  if (auto walked = work.decoder.decode(*decoded); !walked) return walked;
-  const auto& series = work.decoder.series();
-  const uint64_t seed =
-      parts_.hash_seed + parts_.bindings.number_of(pass.binding) * 0x9e3779b97f4a7c15;
-  work.keys.resize(series.size());
-  work.found.resize(series.size());
-  for (size_t i = 0; i < series.size(); ++i) work.keys[i] = series_key(series[i].labels, seed);
+  if (body.format == WireFormat::RemoteWrite2) {
+    work.decoder = &work.version2;
+  } else {
+    work.decoder = &work.version1;
+  }
+  if (auto walked = work.decoder->decode(*decoded); !walked) return walked;
+  work.decoder->series_keys(seed_of(pass.binding), work.keys);
+  work.found.resize(work.keys.size());
   cache_.find(work.keys, work.found);
   return {};
 }
@@ -110,22 +115,19 @@ Status RequestProcessor::identify_misses(Pass& pass) {
   Workspace& work = pass.work;
   work.misses.clear();
   work.learned.clear();
-  const auto& series = work.decoder.series();
+  const auto& series = work.decoder->series();
   for (uint32_t i = 0; i < series.size(); ++i) {
     if (work.found[i].sender != CachedSeries::kUnknown) continue;
-    auto labels = parse_labels(series[i].labels);
+    if (series[i].defect != nullptr) {
+      refuse_series(pass, i, cluster_of({}, pass.binding),
+                    {Refusal::InvalidReference, series[i].defect});
+      continue;
+    }
+    auto labels = work.decoder->labels(i);
     if (!labels) return std::move(labels).error();
-    const std::string_view cluster = cluster_of(*labels, pass.binding);
     auto identified = identify(*labels, pass.binding, parts_.options);
     if (auto* refused = std::get_if<Refused>(&identified)) {
-      work.found[i].sender = kRefusedSeries;
-      const uint32_t sender = senders_.intern(std::string(cluster), {}, {});
-      SenderShare& share = pass.share(sender);
-      share.who = &senders_.at(sender);
-      // A series without samples is still worth the answer 400.
-      const uint32_t rows = std::max(series[i].samples, 1u);
-      share.counts.received += rows;
-      refuse(pass.write, share.counts, *refused, rows);
+      refuse_series(pass, i, cluster_of(*labels, pass.binding), *refused);
       continue;
     }
     auto& identity = std::get<SeriesIdentity>(identified);
@@ -136,10 +138,22 @@ Status RequestProcessor::identify_misses(Pass& pass) {
   return {};
 }
 
+void RequestProcessor::refuse_series(Pass& pass, uint32_t index, std::string_view cluster,
+                                     const Refused& refused) {
+  pass.work.found[index].sender = kRefusedSeries;
+  const uint32_t sender = senders_.intern(std::string(cluster), {}, {});
+  SenderShare& share = pass.share(sender);
+  share.who = &senders_.at(sender);
+  // A series without samples is still worth the answer 400.
+  const uint32_t rows = std::max(pass.work.decoder->series()[index].samples, 1u);
+  share.counts.received += rows;
+  refuse(pass.write, share.counts, refused, rows);
+}
+
 void RequestProcessor::gather_senders(Pass& pass) {
   const Workspace& work = pass.work;
-  const auto& series = work.decoder.series();
-  const auto& samples = work.decoder.samples();
+  const auto& series = work.decoder->series();
+  const auto& samples = work.decoder->samples();
   for (uint32_t i = 0; i < series.size(); ++i) {
     if (work.found[i].sender == kRefusedSeries) continue;
     SenderShare& share = pass.share(work.found[i].sender);
@@ -165,8 +179,8 @@ void RequestProcessor::decide(Pass& pass) {
 
 Status RequestProcessor::build_rows(Pass& pass) {
   Workspace& work = pass.work;
-  const auto& series = work.decoder.series();
-  if (pass.stale == nullptr) pass.write.batch.floats.reserve(work.decoder.samples().size());
+  const auto& series = work.decoder->series();
+  if (pass.stale == nullptr) pass.write.batch.floats.reserve(work.decoder->samples().size());
   size_t next_miss = 0;
   for (uint32_t i = 0; i < series.size(); ++i) {
     if (work.found[i].sender == kRefusedSeries) continue;
@@ -196,7 +210,7 @@ Status RequestProcessor::build_rows(Pass& pass) {
 
 bool RequestProcessor::has_stale_rows(const Pass& pass, uint32_t index,
                                       const SenderShare& share) const {
-  const DecodedSeries& series = pass.work.decoder.series()[index];
+  const DecodedSeries& series = pass.work.decoder->series()[index];
   const auto& stale = pass.stale->indexes;
   // Which rows its histograms are is known only after parsing them; resolving once too often does
   // no harm.
@@ -212,7 +226,7 @@ Status RequestProcessor::resolve(Pass& pass, uint32_t index, const SeriesIdentit
   if (identity != nullptr) {
     entry.handle = parts_.store.resolve(identity->labels);
   } else {
-    auto labels = parse_labels(work.decoder.series()[index].labels);
+    auto labels = work.decoder->labels(index);
     if (!labels) return std::move(labels).error();
     const auto identified = identify(*labels, pass.binding, parts_.options);
     const auto* known = std::get_if<SeriesIdentity>(&identified);
@@ -225,8 +239,8 @@ Status RequestProcessor::resolve(Pass& pass, uint32_t index, const SeriesIdentit
 }
 
 void RequestProcessor::add_floats(Pass& pass, uint32_t index, SenderShare& share) {
-  const DecodedSeries& series = pass.work.decoder.series()[index];
-  const model::Sample* samples = pass.work.decoder.samples().data() + series.first_sample;
+  const DecodedSeries& series = pass.work.decoder->series()[index];
+  const model::Sample* samples = pass.work.decoder->samples().data() + series.first_sample;
   share.counts.received += series.samples;
   if (!share.decision.keep) {
     share.counts.deduplicated += series.samples;
@@ -249,19 +263,18 @@ void RequestProcessor::add_floats(Pass& pass, uint32_t index, SenderShare& share
 }
 
 Status RequestProcessor::add_histograms(Pass& pass, uint32_t index, SenderShare& share) {
-  auto messages = find_histograms(pass.work.decoder.series()[index].message);
-  if (!messages) return std::move(messages).error();
+  auto histograms = pass.work.decoder->histograms(index);
+  if (!histograms) return std::move(histograms).error();
   auto& rows = pass.write.batch.histograms;
   const size_t first = rows.size();
-  for (const std::string_view message : *messages) {
-    auto parsed = parse_histogram(message);
-    if (!parsed) return std::move(parsed).error();
+  if (first + histograms->size() > RequestLimits::kHistograms) return past_limit("histograms");
+  for (HistogramOrRefused& parsed : *histograms) {
     ++share.counts.received;
-    if (const auto* refused = std::get_if<Refused>(&*parsed)) {
+    if (const auto* refused = std::get_if<Refused>(&parsed)) {
       refuse(pass.write, share.counts, *refused, 1);
       continue;
     }
-    auto& decoded = std::get<DecodedHistogram>(*parsed);
+    auto& decoded = std::get<DecodedHistogram>(parsed);
     if (!share.decision.keep) {
       ++share.counts.deduplicated;
       ++pass.write.histograms_standby;
@@ -280,15 +293,19 @@ Status RequestProcessor::add_histograms(Pass& pass, uint32_t index, SenderShare&
 
 Status RequestProcessor::add_exemplars(Pass& pass, uint32_t index, SenderShare& share) {
   if (pass.stale != nullptr) return {};
-  auto exemplars = parse_exemplars(pass.work.decoder.series()[index].message);
+  auto exemplars = pass.work.decoder->exemplars(index);
   if (!exemplars) return std::move(exemplars).error();
+  if (pass.write.batch.exemplars.size() + exemplars->size() > RequestLimits::kExemplars)
+    return past_limit("exemplars");
   for (DecodedExemplar& exemplar : *exemplars) {
     ++share.counts.received;
     const bool utf8 =
         std::all_of(exemplar.labels.begin(), exemplar.labels.end(), [](const auto& label) {
           return model::is_valid_utf8(label.name) && model::is_valid_utf8(label.value);
         });
-    if (!utf8) {
+    if (exemplar.defect != nullptr) {
+      refuse(pass.write, share.counts, {Refusal::InvalidExemplar, exemplar.defect}, 1);
+    } else if (!utf8) {
       refuse(pass.write, share.counts, {Refusal::InvalidExemplar, "exemplar label is not UTF-8"},
              1);
     } else if (!share.decision.keep) {
@@ -305,17 +322,40 @@ Status RequestProcessor::add_exemplars(Pass& pass, uint32_t index, SenderShare& 
 }
 
 void RequestProcessor::add_metadata(Pass& pass) {
-  const auto& entries = pass.work.decoder.metadata();
+  const auto& entries = pass.work.decoder->metadata();
+  std::vector<uint64_t> keys;
+  keys.reserve(entries.size());
+  std::vector<std::string_view> clusters;
+  clusters.reserve(entries.size());
   for (const DecodedMetadata& entry : entries) {
-    if (entry.metric_family.empty() || !model::is_valid_utf8(entry.metric_family) ||
-        !model::is_valid_utf8(entry.help) || !model::is_valid_utf8(entry.unit)) {
-      continue;  // says nothing about any series; not worth refusing the request
-    }
+    clusters.push_back(cluster_of_metadata(pass, entry));
+    keys.push_back(metadata_key(entry, clusters.back(), parts_.hash_seed));
+  }
+  const std::vector<bool> known = metadata_.known(keys);
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const DecodedMetadata& entry = entries[i];
+    const bool says_nothing =
+        entry.metric_family.empty() || !model::is_valid_utf8(entry.metric_family) ||
+        !model::is_valid_utf8(entry.help) || !model::is_valid_utf8(entry.unit);
+    if (known[i] || says_nothing) continue;  // not worth refusing the request either
+    pass.write.metadata_keys.push_back(keys[i]);
     pass.write.batch.metadata.push_back(
-        {pass.binding == nullptr ? std::string() : pass.binding->name,
+        {std::string(clusters[i]),
          std::string(entry.metric_family),
          {entry.type, std::string(entry.help), std::string(entry.unit)}});
   }
+}
+
+std::string_view RequestProcessor::cluster_of_metadata(const Pass& pass,
+                                                       const DecodedMetadata& entry) const {
+  if (pass.binding != nullptr) return pass.binding->name;
+  if (entry.series == DecodedMetadata::kNoSeries) return {};
+  const uint32_t sender = pass.work.found[entry.series].sender;
+  return sender == kRefusedSeries ? std::string_view{} : senders_.at(sender).cluster;
+}
+
+uint64_t RequestProcessor::seed_of(const ClusterBinding* binding) const {
+  return parts_.hash_seed + parts_.bindings.number_of(binding) * 0x9e3779b97f4a7c15;
 }
 
 void RequestProcessor::watch_pairs(Pass& pass) {
@@ -332,12 +372,12 @@ void RequestProcessor::watch_pairs(Pass& pass) {
     }
     Workspace& work = pass.work;
     work.watched.clear();
-    const auto& series = work.decoder.series();
+    const auto& series = work.decoder->series();
     for (uint32_t i = 0; i < series.size(); ++i) {
       if (work.found[i].sender != share.sender || (work.keys[i].high & kWatchMask) != 0) continue;
       for (uint32_t s = 0; s < series[i].samples; ++s) {
         work.watched.push_back(
-            {work.keys[i].low, work.decoder.samples()[series[i].first_sample + s].t});
+            {work.keys[i].low, work.decoder->samples()[series[i].first_sample + s].t});
       }
     }
     pair = parts_.pairs.observe(share.who->cluster, work.watched) || pair;

@@ -9,13 +9,17 @@
 
 #include "base/result.h"
 #include "ingest/accounting.h"
+#include "ingest/body_buffer.h"
 #include "ingest/ha_tracker.h"
 #include "ingest/identity.h"
+#include "ingest/metadata_memo.h"
+#include "ingest/negotiation.h"
 #include "ingest/options.h"
 #include "ingest/pair_detector.h"
 #include "ingest/sender_table.h"
 #include "ingest/series_cache.h"
 #include "ingest/write_request_decoder.h"
+#include "ingest/write_v2_decoder.h"
 #include "store/store.h"
 
 namespace aerie::ingest {
@@ -33,10 +37,17 @@ struct SenderShare {
 /// Whether a request has just come, or was kept back while its sender was the standby.
 enum class Origin : uint8_t { Sender, Standby };
 
+/// A body as it came and what its headers say it is.
+struct WireBody {
+  std::string_view bytes;
+  WireFormat format = WireFormat::RemoteWrite1;
+};
+
 /// What a request has become before the store sees it.
 struct PreparedWrite {
   store::WriteBatch batch;
   std::vector<SenderShare> senders;
+  std::vector<uint64_t> metadata_keys;  ///< for remember(), once the batch is durable
   uint32_t floats_standby =
       0;  ///< deduplicated before the store, which the sender counts as written
   uint32_t histograms_standby = 0;
@@ -60,8 +71,10 @@ struct Workspace {
     uint32_t series = 0;
     SeriesIdentity identity;
   };
-  SnappyBuffer buffer;
-  WriteRequestDecoder decoder;
+  BodyBuffer buffer;
+  WriteRequestDecoder version1;
+  WriteV2Decoder version2;
+  RequestDecoder* decoder = nullptr;  // the one of them that holds the request
   std::vector<SeriesKey> keys;
   std::vector<CachedSeries> found;
   std::vector<Miss> misses;
@@ -85,21 +98,24 @@ class RequestProcessor {
   };
   explicit RequestProcessor(Parts parts);  // all of them outlive it
 
-  /// `binding` is null when everybody may write. Errors: InvalidArgument (not snappy, not
-  /// protobuf): nothing may be stored.
-  Result<PreparedWrite> prepare(std::string_view body, const ClusterBinding* binding, Origin origin,
+  /// `binding` is null when everybody may write. Errors: InvalidArgument (not compressed, not
+  /// protobuf, far too much of something): nothing may be stored.
+  Result<PreparedWrite> prepare(const WireBody& body, const ClusterBinding* binding, Origin origin,
                                 Workspace& work);
   /// Builds the batch of the stale rows alone, with their series resolved again.
-  Result<PreparedWrite> prepare_again(std::string_view body, const ClusterBinding* binding,
+  Result<PreparedWrite> prepare_again(const WireBody& body, const ClusterBinding* binding,
                                       const StaleRows& stale, Workspace& work);
+  /// The metadata of a prepared write is durable and need not be stored again.
+  void remember(const std::vector<uint64_t>& metadata_keys) { metadata_.remember(metadata_keys); }
   size_t cached_series() const { return cache_.size(); }
   uint64_t cache_misses() const { return misses_.value(); }
 
  private:
   struct Pass;
 
-  Status find_series(std::string_view body, Pass& pass);
+  Status find_series(const WireBody& body, Pass& pass);
   Status identify_misses(Pass& pass);
+  void refuse_series(Pass& pass, uint32_t index, std::string_view cluster, const Refused& refused);
   void gather_senders(Pass& pass);
   void decide(Pass& pass);
   Status build_rows(Pass& pass);
@@ -109,11 +125,14 @@ class RequestProcessor {
   Status add_histograms(Pass& pass, uint32_t series, SenderShare& share);
   Status add_exemplars(Pass& pass, uint32_t series, SenderShare& share);
   void add_metadata(Pass& pass);
+  std::string_view cluster_of_metadata(const Pass& pass, const DecodedMetadata& entry) const;
+  uint64_t seed_of(const ClusterBinding* binding) const;
   void watch_pairs(Pass& pass);
 
   const Parts parts_;
   SenderTable senders_;
   SeriesCache cache_;
+  MetadataMemo metadata_;
   Counter misses_;
 };
 

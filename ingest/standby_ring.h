@@ -9,6 +9,7 @@
 
 #include "base/guarded.h"
 #include "ingest/identity.h"
+#include "ingest/negotiation.h"
 #include "model/time.h"
 
 namespace aerie::ingest {
@@ -18,6 +19,7 @@ struct KeptRequest {
   std::string body;  ///< still compressed
   const ClusterBinding* binding = nullptr;
   int64_t until_ms = 0;  ///< monotonic; not needed any more after that
+  WireFormat format = WireFormat::RemoteWrite1;
 };
 
 /// Keeps what standbys send until their lead is known to have outlived it, so that a failover

@@ -37,10 +37,13 @@ std::string refusal_summary(const RefusalCounts& refused, const std::string& fir
   return text;
 }
 
-http::Response write_answer(const WriteTotals& totals) {
-  if (totals.refused_total() == 0) return http::Response::no_content();
+http::Response write_answer(const WriteTotals& totals, WireFormat format, int refused_status) {
+  const bool refused = totals.refused_total() > 0;
   http::Response response =
-      http::Response::text(400, refusal_summary(totals.refused, totals.first_refusal));
+      refused ? http::Response::text(refused_status,
+                                     refusal_summary(totals.refused, totals.first_refusal))
+              : http::Response::no_content();
+  if (!refused && format == WireFormat::RemoteWrite1) return response;
   response.headers.set("X-Prometheus-Remote-Write-Samples-Written",
                        std::to_string(totals.floats_written));
   response.headers.set("X-Prometheus-Remote-Write-Histograms-Written",

@@ -4,6 +4,7 @@
 
 #include "http/message.h"
 #include "ingest/accounting.h"
+#include "ingest/negotiation.h"
 
 namespace aerie::ingest {
 
@@ -23,9 +24,9 @@ struct WriteTotals {
 /// senders log the beginning.
 std::string refusal_summary(const RefusalCounts& refused, const std::string& first);
 
-/// 204 without counts if nothing was refused, for Remote-Write 1.0 senders take counts on success
-/// for version 2.0; else 400 with the summary and the X-Prometheus-Remote-Write-*-Written headers,
-/// which tell the sender how much of it was kept.
-http::Response write_answer(const WriteTotals& totals);
+/// 204 if nothing was refused, else `refused_status` with the summary. The
+/// X-Prometheus-Remote-Write-*-Written headers tell a sender of 2.0 always how much was kept, one
+/// of 1.0 only with a refusal: with 204 it would take them for an answer in 2.0.
+http::Response write_answer(const WriteTotals& totals, WireFormat format, int refused_status);
 
 }  // namespace aerie::ingest

@@ -1,7 +1,6 @@
 #include "ingest/write_request_decoder.h"
 
 #include <fmt/core.h>
-#include <snappy.h>
 
 #include <algorithm>
 #include <bit>
@@ -50,25 +49,31 @@ model::LabelView decode_label(std::string_view message) {
   return label;
 }
 
-model::Sample decode_sample_slowly(std::string_view message) {
-  model::Sample sample;
+WireSample decode_sample_slowly(std::string_view message) {
+  WireSample wire;
   auto reader = reader_of(message);
   while (reader.next()) {
-    if (reader.tag_and_type() == protozero::tag_and_type(1, protozero::pbf_wire_type::fixed64)) {
-      sample.value = reader.get_double();
-    } else if (reader.tag_and_type() ==
-               protozero::tag_and_type(2, protozero::pbf_wire_type::varint)) {
-      sample.t = reader.get_int64();
-    } else {
-      reader.skip();
+    switch (reader.tag_and_type()) {
+      case protozero::tag_and_type(1, protozero::pbf_wire_type::fixed64):
+        wire.sample.value = reader.get_double();
+        break;
+      case protozero::tag_and_type(2, protozero::pbf_wire_type::varint):
+        wire.sample.t = reader.get_int64();
+        break;
+      case protozero::tag_and_type(3, protozero::pbf_wire_type::varint):
+        wire.start = reader.get_int64();
+        break;
+      default: reader.skip();
     }
   }
-  return sample;
+  return wire;
 }
+
+}  // namespace
 
 // All senders write the value (09 and 8 bytes), then the time (10 and a varint that ends the
 // message); anything else, and defaults left out, takes the general way.
-model::Sample decode_sample(std::string_view message) {
+WireSample decode_sample(std::string_view message) {
   if (message.size() < 11 || message.size() > 19 || message[0] != 0x09 || message[9] != 0x10) {
     return decode_sample_slowly(message);
   }
@@ -82,44 +87,11 @@ model::Sample decode_sample(std::string_view message) {
     if ((byte & 0x80) == 0) break;
   }
   if (at + 1 != message.size()) return decode_sample_slowly(message);
-  return {static_cast<int64_t>(t), std::bit_cast<double>(bits)};
-}
-
-}  // namespace
-
-Result<size_t> SnappyBuffer::declared_length(std::string_view compressed, size_t limit_bytes) {
-  size_t length = 0;
-  if (!snappy::GetUncompressedLength(compressed.data(), compressed.size(), &length)) {
-    return Error(ErrorCode::InvalidArgument, "body is not in snappy block format");
-  }
-  if (length > limit_bytes) {
-    return Error(
-        ErrorCode::InvalidArgument,
-        fmt::format("request too large: decoded_bytes={} limit_bytes={}", length, limit_bytes));
-  }
-  return length;
-}
-
-Result<std::string_view> SnappyBuffer::uncompress(std::string_view compressed, size_t limit_bytes) {
-  auto length = declared_length(compressed, limit_bytes);
-  if (!length) return std::move(length).error();
-  // One large request must not keep its memory for ever; ordinary ones are below a megabyte.
-  constexpr size_t kKeptBytes = 4u << 20;
-  if (capacity_ < *length || (capacity_ > kKeptBytes && *length <= kKeptBytes)) {
-    bytes_.reset();
-    capacity_ = std::bit_ceil(std::max<size_t>(*length, 64u << 10));
-    bytes_ = std::make_unique_for_overwrite<char[]>(capacity_);
-  }
-  if (!snappy::RawUncompress(compressed.data(), compressed.size(), bytes_.get())) {
-    return Error(ErrorCode::InvalidArgument, "body is not in snappy block format");
-  }
-  return std::string_view(bytes_.get(), *length);
+  return {{static_cast<int64_t>(t), std::bit_cast<double>(bits)}, 0};
 }
 
 Status WriteRequestDecoder::decode(std::string_view body) {
-  series_.clear();
-  samples_.clear();
-  metadata_.clear();
+  clear();
   gathered_labels_.clear();
   try {
     auto reader = reader_of(body);
@@ -137,7 +109,7 @@ Status WriteRequestDecoder::decode(std::string_view body) {
   } catch (const protozero::exception& broken) {
     return malformed(broken.what());
   }
-  return {};
+  return status();
 }
 
 // What every sender writes most of the time: labels shorter than 128 bytes, then one sample,
@@ -149,13 +121,14 @@ bool WriteRequestDecoder::decode_plain_series(std::string_view message) {
     at += 2 + at[1];
   if (end - at < 2 || at[0] != kSampleTag || at[1] < 0 || end - at - 2 != at[1]) return false;
   const auto first = static_cast<uint32_t>(samples_.size());
-  samples_.push_back(decode_sample(std::string_view(at + 2, static_cast<size_t>(at[1]))));
+  samples_.push_back(decode_sample(std::string_view(at + 2, static_cast<size_t>(at[1]))).sample);
   series_.push_back({std::string_view(message.data(), static_cast<size_t>(at - message.data())),
-                     message, first, 1, false, false});
+                     message, first, 1, false, false, nullptr});
   return true;
 }
 
 void WriteRequestDecoder::decode_series(std::string_view message) {
+  if (!room(series_.size(), RequestLimits::kSeries, "series")) return;
   if (decode_plain_series(message)) return;
   DecodedSeries series;
   series.message = message;
@@ -180,7 +153,8 @@ void WriteRequestDecoder::decode_series(std::string_view message) {
         break;
       }
       case protozero::tag_and_type(kSeriesSample, protozero::pbf_wire_type::length_delimited):
-        samples_.push_back(decode_sample(to_string_view(reader.get_view())));
+        if (!room(samples_.size(), RequestLimits::kSamples, "samples")) return;
+        samples_.push_back(decode_sample(to_string_view(reader.get_view())).sample);
         break;
       case protozero::tag_and_type(kSeriesExemplar, protozero::pbf_wire_type::length_delimited):
         series.has_exemplars = true;
@@ -203,6 +177,7 @@ void WriteRequestDecoder::decode_series(std::string_view message) {
 }
 
 void WriteRequestDecoder::decode_metadata(std::string_view message) {
+  if (!room(metadata_.size(), RequestLimits::kMetadata, "metadata")) return;
   DecodedMetadata entry;
   auto reader = reader_of(message);
   while (reader.next()) {
@@ -234,6 +209,7 @@ Result<std::vector<model::LabelView>> parse_labels(std::string_view records) {
   try {
     auto reader = reader_of(records);
     while (reader.next(kSeriesLabel, protozero::pbf_wire_type::length_delimited)) {
+      if (labels.size() >= RequestLimits::kLabels) return past_limit("labels of a series");
       labels.push_back(decode_label(to_string_view(reader.get_view())));
     }
   } catch (const protozero::exception& broken) {
@@ -242,16 +218,28 @@ Result<std::vector<model::LabelView>> parse_labels(std::string_view records) {
   return labels;
 }
 
-Result<std::vector<DecodedExemplar>> parse_exemplars(std::string_view message) {
+void WriteRequestDecoder::series_keys(uint64_t seed, std::vector<SeriesKey>& keys) const {
+  keys.resize(series_.size());
+  for (size_t i = 0; i < series_.size(); ++i) keys[i] = series_key(series_[i].labels, seed);
+}
+
+Result<std::vector<model::LabelView>> WriteRequestDecoder::labels(uint32_t series) const {
+  return parse_labels(series_[series].labels);
+}
+
+Result<std::vector<DecodedExemplar>> WriteRequestDecoder::exemplars(uint32_t index) const {
   std::vector<DecodedExemplar> exemplars;
   try {
-    auto series = reader_of(message);
+    auto series = reader_of(series_[index].message);
     while (series.next(kSeriesExemplar, protozero::pbf_wire_type::length_delimited)) {
+      if (exemplars.size() >= RequestLimits::kExemplars) return past_limit("exemplars");
       DecodedExemplar& exemplar = exemplars.emplace_back();
       auto reader = series.get_message();
       while (reader.next()) {
         switch (reader.tag_and_type()) {
           case protozero::tag_and_type(1, protozero::pbf_wire_type::length_delimited):
+            if (exemplar.labels.size() >= RequestLimits::kLabels)
+              return past_limit("labels of an exemplar");
             exemplar.labels.push_back(decode_label(to_string_view(reader.get_view())));
             break;
           case protozero::tag_and_type(2, protozero::pbf_wire_type::fixed64):
@@ -270,12 +258,15 @@ Result<std::vector<DecodedExemplar>> parse_exemplars(std::string_view message) {
   return exemplars;
 }
 
-Result<std::vector<std::string_view>> find_histograms(std::string_view message) {
-  std::vector<std::string_view> histograms;
+Result<std::vector<HistogramOrRefused>> WriteRequestDecoder::histograms(uint32_t index) const {
+  std::vector<HistogramOrRefused> histograms;
   try {
-    auto reader = reader_of(message);
+    auto reader = reader_of(series_[index].message);
     while (reader.next(kSeriesHistogram, protozero::pbf_wire_type::length_delimited)) {
-      histograms.push_back(to_string_view(reader.get_view()));
+      if (histograms.size() >= RequestLimits::kHistograms) return past_limit("histograms");
+      auto parsed = parse_histogram(to_string_view(reader.get_view()));
+      if (!parsed) return std::move(parsed).error();
+      histograms.push_back(std::move(*parsed));
     }
   } catch (const protozero::exception& broken) {
     return malformed(broken.what());

@@ -3,6 +3,7 @@
 #include <benchmark/benchmark.h>
 #include <snappy.h>
 
+#include <protozero/pbf_writer.hpp>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -67,8 +68,50 @@ std::vector<std::string> make_requests(uint32_t targets) {
   return requests;
 }
 
-void BM_PrepareKnownSeries(benchmark::State& state) {
-  const std::vector<std::string> requests = make_requests(static_cast<uint32_t>(state.range(0)));
+// The same content as a request of Remote-Write 2.0.
+std::string as_version2(const std::string& compressed) {
+  ingest::BodyBuffer buffer;
+  ingest::WriteRequestDecoder decoder;
+  const auto body = buffer.uncompress(compressed, 32u << 20);
+  if (!body || !decoder.decode(*body)) return {};
+  std::vector<std::string> symbols = {""};
+  std::unordered_map<std::string, uint32_t> numbers;
+  const auto number_of = [&](std::string_view text) {
+    const auto [found, added] =
+        numbers.emplace(std::string(text), static_cast<uint32_t>(symbols.size()));
+    if (added) symbols.emplace_back(text);
+    return found->second;
+  };
+  std::string all_series;
+  protozero::pbf_writer writer(all_series);
+  for (uint32_t i = 0; i < decoder.series().size(); ++i) {
+    std::vector<uint32_t> references;
+    const auto labels = decoder.labels(i);
+    for (const model::LabelView& label : *labels) {
+      references.push_back(number_of(label.name));
+      references.push_back(number_of(label.value));
+    }
+    const model::Sample& sample = decoder.samples()[decoder.series()[i].first_sample];
+    protozero::pbf_writer series(writer, 5);
+    series.add_packed_uint32(1, references.begin(), references.end());
+    protozero::pbf_writer message(series, 2);
+    message.add_double(1, sample.value);
+    message.add_int64(2, sample.t);
+  }
+  std::string request;
+  protozero::pbf_writer head(request);
+  for (const std::string& symbol : symbols) head.add_string(4, symbol);
+  request += all_series;
+  std::string out;
+  snappy::Compress(request.data(), request.size(), &out);
+  return out;
+}
+
+void prepare_known_series(benchmark::State& state, ingest::WireFormat format) {
+  std::vector<std::string> requests = make_requests(static_cast<uint32_t>(state.range(0)));
+  if (format == ingest::WireFormat::RemoteWrite2) {
+    for (std::string& request : requests) request = as_version2(request);
+  }
   const SystemClock clock;
   const ingest::IngestOptions options;
   NoStore store(clock);
@@ -77,13 +120,15 @@ void BM_PrepareKnownSeries(benchmark::State& state) {
   ingest::PairDetector pairs;
   ingest::RequestProcessor processor({options, *bindings, store, ha, pairs, clock, 42});
   ingest::Workspace workspace;
-  for (const std::string& request : requests) {  // from here on all series are known
-    processor.prepare(request, nullptr, ingest::Origin::Sender, workspace).ignore("counted below");
-  }
+  const auto prepare = [&](const std::string& request) {
+    return processor.prepare({request, format}, nullptr, ingest::Origin::Sender, workspace);
+  };
+  for (const std::string& request : requests)  // from here on all series are known
+    prepare(request).ignore("counted below");
   int64_t rows = 0;
   for (auto _ : state) {
     for (const std::string& request : requests) {
-      auto prepared = processor.prepare(request, nullptr, ingest::Origin::Sender, workspace);
+      auto prepared = prepare(request);
       if (!prepared) {
         state.SkipWithError(prepared.error().message().c_str());
         return;
@@ -93,6 +138,15 @@ void BM_PrepareKnownSeries(benchmark::State& state) {
   }
   state.SetItemsProcessed(rows);
 }
+
+void BM_PrepareKnownSeries(benchmark::State& state) {
+  prepare_known_series(state, ingest::WireFormat::RemoteWrite1);
+}
 BENCHMARK(BM_PrepareKnownSeries)->Arg(20)->Arg(400)->Unit(benchmark::kMillisecond);
+
+void BM_PrepareKnownSeriesVersion2(benchmark::State& state) {
+  prepare_known_series(state, ingest::WireFormat::RemoteWrite2);
+}
+BENCHMARK(BM_PrepareKnownSeriesVersion2)->Arg(20)->Arg(400)->Unit(benchmark::kMillisecond);
 
 }  // namespace

@@ -2,36 +2,43 @@
 #include <cstdint>
 #include <string_view>
 
-#include "ingest/histogram_decoder.h"
+#include "ingest/body_buffer.h"
 #include "ingest/identity.h"
 #include "ingest/write_request_decoder.h"
+#include "ingest/write_v2_decoder.h"
 
 namespace {
 
 using namespace aerie::ingest;
 
-void decode(std::string_view body) {
+void decode(RequestDecoder& decoder, std::string_view body) {
   const IngestOptions options;
-  WriteRequestDecoder decoder;
   if (!decoder.decode(body)) return;
-  for (const DecodedSeries& series : decoder.series()) {
-    if (auto labels = parse_labels(series.labels); labels.ok())
+  std::vector<SeriesKey> keys;
+  decoder.series_keys(1, keys);
+  for (uint32_t i = 0; i < decoder.series().size(); ++i) {
+    if (decoder.series()[i].defect != nullptr) continue;
+    if (auto labels = decoder.labels(i); labels.ok())
       identify(std::move(*labels), nullptr, options);
-    parse_exemplars(series.message).ignore("only crashes count");
-    const auto histograms = find_histograms(series.message);
-    if (!histograms) continue;
-    for (const std::string_view histogram : *histograms)
-      parse_histogram(histogram).ignore("only crashes count");
+    decoder.exemplars(i).ignore("only crashes count");
+    decoder.histograms(i).ignore("only crashes count");
   }
+}
+
+void decode(std::string_view body) {
+  WriteRequestDecoder version1;
+  decode(version1, body);
+  WriteV2Decoder version2;
+  decode(version2, body);
 }
 
 }  // namespace
 
-// Bytes as a snappy block and, since a mutated block rarely survives its decompression, also as the
-// message itself.
+// Bytes as a snappy block or zstd frame and, since a mutated block rarely survives its
+// decompression, also as the message itself.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view body(reinterpret_cast<const char*>(data), size);
-  SnappyBuffer buffer;
+  BodyBuffer buffer;
   if (const auto message = buffer.uncompress(body, 1u << 20); message.ok()) decode(*message);
   decode(body);
   return 0;

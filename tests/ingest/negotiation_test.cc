@@ -2,36 +2,47 @@
 
 #include <catch2/catch.hpp>
 
-using aerie::ingest::check_negotiation;
-using aerie::ingest::retry_after_seconds;
+#include <optional>
+
+using namespace aerie::ingest;
 
 TEST_CASE("what is understood and what is answered 415") {
+  constexpr BodyKind kV1{WireFormat::RemoteWrite1, BodyEncoding::Snappy};
+  constexpr BodyKind kV1Zstd{WireFormat::RemoteWrite1, BodyEncoding::Zstd};
+  constexpr BodyKind kV2{WireFormat::RemoteWrite2, BodyEncoding::Snappy};
   struct Row {
     const char* type;
     const char* encoding;
-    bool understood;
+    std::optional<BodyKind> kind;
   };
   const Row rows[] = {
-      {"application/x-protobuf", "snappy", true},
-      {"application/x-protobuf", "", true},
-      {"", "snappy", true},
-      {"", "snappy", true},
-      {"Application/X-Protobuf", "Snappy", true},
-      {"application/x-protobuf;proto=prometheus.WriteRequest", "snappy", true},
-      {"application/x-protobuf ; proto=prometheus.WriteRequest ", "snappy", true},
-      {"application/x-protobuf;charset=utf-8", "snappy", true},
-      {"application/x-protobuf;proto=io.prometheus.write.v2.Request", "snappy", false},
-      {"application/x-protobuf;proto=prometheus.WriteRequestX", "snappy", false},
-      {"application/x-protobuf;proto", "snappy", false},
-      {"application/json", "snappy", false},
-      {"image/png", "snappy", false},
-      {"application/x-protobuf", "gzip", false},
-      {"application/x-protobuf", "deflate", false},
-      {"application/x-protobuf", "zstd", false},
+      {"application/x-protobuf", "snappy", kV1},
+      {"application/x-protobuf", "", kV1},
+      {"", "snappy", kV1},
+      {"", "", kV1},
+      {"Application/X-Protobuf", "Snappy", kV1},
+      {"application/x-protobuf;proto=prometheus.WriteRequest", "snappy", kV1},
+      {"application/x-protobuf ; proto=prometheus.WriteRequest ", "snappy", kV1},
+      {"application/x-protobuf;charset=utf-8", "snappy", kV1},
+      {"application/x-protobuf;proto=io.prometheus.write.v2.Request", "snappy", kV2},
+      {"application/x-protobuf; charset=utf-8; proto=io.prometheus.write.v2.Request", "", kV2},
+      {"application/x-protobuf", "zstd", kV1Zstd},
+      {"", " ZSTD ", kV1Zstd},
+      {"application/x-protobuf;proto=prometheus.WriteRequestX", "snappy", std::nullopt},
+      {"application/x-protobuf;proto=", "snappy", std::nullopt},
+      {"application/x-protobuf;proto", "snappy", std::nullopt},
+      {"application/x-protobufx", "snappy", std::nullopt},
+      {"application/json", "snappy", std::nullopt},
+      {"image/png", "snappy", std::nullopt},
+      {"application/x-protobuf", "gzip", std::nullopt},
+      {"application/x-protobuf", "deflate", std::nullopt},
+      {"application/x-protobuf", "snappy, snappy", std::nullopt},
   };
   for (const Row& row : rows) {
     INFO(row.type << " / " << row.encoding);
-    CHECK(check_negotiation(row.type, row.encoding).ok() == row.understood);
+    const auto kind = negotiate(row.type, row.encoding);
+    REQUIRE(kind.ok() == row.kind.has_value());
+    if (kind) CHECK(*kind == *row.kind);
   }
 }
 

@@ -136,7 +136,7 @@ TEST_CASE("exemplars") {
   REQUIRE(decoder.decode(body).ok());
   CHECK(decoder.series()[0].has_exemplars);
   CHECK(!decoder.series()[0].has_histograms);
-  const auto exemplars = parse_exemplars(decoder.series()[0].message);
+  const auto exemplars = decoder.exemplars(0);
   REQUIRE(exemplars.ok());
   REQUIRE(exemplars->size() == 2);
   CHECK((*exemplars)[0].labels[0] == aerie::model::LabelView{"trace_id", "abc"});
@@ -160,20 +160,28 @@ TEST_CASE("broken protobuf is refused as a whole") {
   }
 }
 
-TEST_CASE("a snappy bomb is refused by its declared length") {
-  SnappyBuffer buffer;
-  const std::string bomb = bytes_of({0xff, 0xff, 0xff, 0xff, 0x0f, 0x00});  // declares 4 GiB
-  CHECK(!SnappyBuffer::declared_length(bomb, 32u << 20).ok());
-  CHECK(!buffer.uncompress(bomb, 32u << 20).ok());
-  const std::string large(1 << 20, 'x');
-  CHECK(!buffer.uncompress(snappy_block(large), (1 << 20) - 1).ok());
-  const auto fits = buffer.uncompress(snappy_block(large), 1 << 20);
-  REQUIRE(fits.ok());
-  CHECK(*fits == large);
-  CHECK(!buffer.uncompress("", 1 << 20).ok());
-  CHECK(!buffer.uncompress(bytes_of({0x05, 0x00, 'a'}), 1 << 20)
-             .ok());  // declares five bytes, has one
-  const auto empty = buffer.uncompress(snappy_block(""), 1 << 20);
-  REQUIRE(empty.ok());
-  CHECK(empty->empty());
+TEST_CASE("what takes two bytes on the wire and a hundred in memory is bounded") {
+  const auto repeated = [](const std::string& element, size_t times) {
+    std::string all;
+    for (size_t i = 0; i < times; ++i) all += element;
+    return all;
+  };
+  const auto message = [](int tag, const std::string& content) {
+    std::string bytes(1, static_cast<char>(tag << 3 | 2));
+    for (size_t rest = content.size(); bytes.size() == 1 || rest > 0; rest >>= 7)
+      bytes.push_back(static_cast<char>((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0)));
+    return bytes + content;
+  };
+  WriteRequestDecoder decoder;
+  const std::string empty_series = message(1, "");
+  CHECK(decoder.decode(repeated(empty_series, 200'000)).ok());
+  CHECK(!decoder.decode(repeated(empty_series, 200'001)).ok());
+  CHECK(!decoder.decode(message(1, repeated(message(2, ""), 1'000'001))).ok());
+  CHECK(!decoder.decode(repeated(message(3, ""), 100'001)).ok());
+  CHECK(decoder.decode(message(1, repeated(message(1, ""), 5'000))).ok());
+  CHECK(!decoder.labels(0).ok());
+  CHECK(decoder.decode(message(1, repeated(message(3, ""), 100'001))).ok());
+  CHECK(!decoder.exemplars(0).ok());
+  CHECK(decoder.decode(message(1, repeated(message(4, ""), 100'001))).ok());
+  CHECK(!decoder.histograms(0).ok());
 }

@@ -1,6 +1,7 @@
 #include "tests/ingest/support/write_request.h"
 
 #include <snappy.h>
+#include <zstd.h>
 
 #include <protozero/pbf_writer.hpp>
 
@@ -62,6 +63,13 @@ std::string write_request(const std::vector<TestSeries>& series,
 std::string snappy_block(std::string_view bytes) {
   std::string compressed;
   snappy::Compress(bytes.data(), bytes.size(), &compressed);
+  return compressed;
+}
+
+std::string zstd_frame(std::string_view bytes) {
+  std::string compressed(ZSTD_compressBound(bytes.size()), 0);
+  compressed.resize(
+      ZSTD_compress(compressed.data(), compressed.size(), bytes.data(), bytes.size(), 1));
   return compressed;
 }
 

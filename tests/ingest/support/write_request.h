@@ -31,7 +31,9 @@ struct TestMetadata {
 std::string write_request(const std::vector<TestSeries>& series,
                           const std::vector<TestMetadata>& metadata = {});
 std::string snappy_block(std::string_view bytes);
-/// Both at once.
+/// One frame that says how long its content is, as vmagent sends it.
+std::string zstd_frame(std::string_view bytes);
+/// Encoded in a snappy block.
 std::string write_body(const std::vector<TestSeries>& series);
 
 std::string test_exemplar(const Pairs& labels, double value, int64_t t);

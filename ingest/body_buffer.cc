@@ -1,0 +1,100 @@
+#include "ingest/body_buffer.h"
+
+#include <fmt/core.h>
+#include <snappy.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#include <algorithm>
+#include <bit>
+#include <optional>
+
+namespace aerie::ingest {
+namespace {
+
+constexpr std::string_view kZstdMagic("\x28\xb5\x2f\xfd", 4);
+// What a frame of unknown length is given at first.
+constexpr size_t kFirstZstdBytes = 256u << 10;
+
+bool is_zstd(std::string_view bytes) { return bytes.substr(0, 4) == kZstdMagic; }
+
+Error not_compressed() {
+  return Error(ErrorCode::InvalidArgument, "body is not in snappy block format");
+}
+
+Error broken_zstd(std::string_view why) {
+  return Error(ErrorCode::InvalidArgument, fmt::format("body is not a zstd frame: {}", why));
+}
+
+Error too_large(uint64_t length, size_t limit_bytes) {
+  return Error(ErrorCode::InvalidArgument,
+               fmt::format("request too large: decoded_bytes={} limit_bytes={}; lower "
+                           "max_samples_per_send",
+                           length, limit_bytes));
+}
+
+// Nothing if the frame does not say.
+Result<std::optional<size_t>> zstd_length(std::string_view compressed, size_t limit_bytes) {
+  const unsigned long long length = ZSTD_getFrameContentSize(compressed.data(), compressed.size());
+  if (length == ZSTD_CONTENTSIZE_ERROR) return broken_zstd("bad header");
+  if (length == ZSTD_CONTENTSIZE_UNKNOWN) return std::optional<size_t>();
+  if (length > limit_bytes) return too_large(length, limit_bytes);
+  return std::optional<size_t>(static_cast<size_t>(length));
+}
+
+}  // namespace
+
+Result<size_t> BodyBuffer::declared_length(std::string_view compressed, size_t limit_bytes) {
+  if (is_zstd(compressed)) {
+    const auto length = zstd_length(compressed, limit_bytes);
+    if (!length) return length.error();
+    return length->value_or(limit_bytes);
+  }
+  size_t length = 0;
+  if (!snappy::GetUncompressedLength(compressed.data(), compressed.size(), &length))
+    return not_compressed();
+  if (length > limit_bytes) return too_large(length, limit_bytes);
+  return length;
+}
+
+void BodyBuffer::reserve(size_t length) {
+  // One large request must not keep its memory for ever; ordinary ones are below a megabyte.
+  constexpr size_t kKeptBytes = 4u << 20;
+  if (capacity_ >= length && (capacity_ <= kKeptBytes || length > kKeptBytes)) return;
+  bytes_.reset();
+  capacity_ = std::bit_ceil(std::max<size_t>(length, 64u << 10));
+  bytes_ = std::make_unique_for_overwrite<char[]>(capacity_);
+}
+
+Result<std::string_view> BodyBuffer::uncompress(std::string_view compressed, size_t limit_bytes) {
+  if (is_zstd(compressed)) return uncompress_zstd(compressed, limit_bytes);
+  const auto length = declared_length(compressed, limit_bytes);
+  if (!length) return length.error();
+  reserve(*length);
+  if (!snappy::RawUncompress(compressed.data(), compressed.size(), bytes_.get()))
+    return not_compressed();
+  return std::string_view(bytes_.get(), *length);
+}
+
+Result<std::string_view> BodyBuffer::uncompress_zstd(std::string_view compressed,
+                                                     size_t limit_bytes) {
+  const auto declared = zstd_length(compressed, limit_bytes);
+  if (!declared) return declared.error();
+  // All at once into one buffer: zstd then allocates no window, whatever size a frame asks for.
+  // More than one frame is refused, for the length above is only the first one's.
+  const size_t frame = ZSTD_findFrameCompressedSize(compressed.data(), compressed.size());
+  if (ZSTD_isError(frame) != 0) return broken_zstd(ZSTD_getErrorName(frame));
+  if (frame != compressed.size()) return broken_zstd("bytes behind its end");
+  size_t room = declared->value_or(std::min(limit_bytes, kFirstZstdBytes));
+  while (true) {
+    reserve(room);
+    const size_t length = ZSTD_decompress(bytes_.get(), room, compressed.data(), compressed.size());
+    if (ZSTD_isError(length) == 0) return std::string_view(bytes_.get(), length);
+    const bool grow = ZSTD_getErrorCode(length) == ZSTD_error_dstSize_tooSmall;
+    if (!grow || *declared) return broken_zstd(ZSTD_getErrorName(length));
+    if (room >= limit_bytes) return too_large(room + 1, limit_bytes);
+    room = std::min(limit_bytes, room * 2);
+  }
+}
+
+}  // namespace aerie::ingest
