@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/import_command.h"
 #include "server/flags.h"
 
 namespace {
@@ -21,6 +22,9 @@ struct Arguments {
   RangeQuery range;
   DeploymentFilter deployments;
   std::vector<std::string> files;
+  ImportOptions import;
+  std::string import_file;
+  RemoteReadSource remote_read;
 };
 
 /// promtool puts the server before the expression; both `query instant EXPR` and `query instant URL
@@ -109,6 +113,53 @@ void add_check(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& ac
   rules->callback([&] { action = [&](Api&) { return run_check_rules(arguments.files); }; });
 }
 
+void add_import_options(CLI::App* command, Arguments& arguments) {
+  ImportOptions& options = arguments.import;
+  command->add_option("--label", options.labels,
+                      "name=value for series that do not have the name; may be repeated.");
+  command->add_option("--bearer-token-file", options.bearer_token_file,
+                      "The cluster's token, when the server asks for one.");
+  command->add_option("--progress", options.progress_file,
+                      "Where to note how far it came. Default: a file in the working directory.");
+  command->add_flag("--keep-going", options.keep_going,
+                    "Go on when samples are refused, for example because newer ones exist.");
+}
+
+void add_import(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& action) {
+  CLI::App* import = app.add_subcommand(
+      "import", "Send history to the server. Interrupted imports go on where they stopped.");
+  import->require_subcommand(1);
+  CLI::App* openmetrics = import->add_subcommand(
+      "openmetrics", "A text file with timestamps: aeriectl import openmetrics old.txt");
+  openmetrics->add_option("file", arguments.import_file)->required();
+  add_import_options(openmetrics, arguments);
+  openmetrics->callback([&] {
+    action = [&](Api& api) {
+      arguments.import.url = api.base_url();
+      return run_import_openmetrics(arguments.import_file, arguments.import);
+    };
+  });
+  CLI::App* remote = import->add_subcommand(
+      "remote-read",
+      "What a Prometheus holds: aeriectl import remote-read http://prom:9090 --from 15d");
+  RemoteReadSource& source = arguments.remote_read;
+  remote->add_option("url", source.url, "The Prometheus.")->required();
+  remote->add_option("--from", source.from, "RFC 3339, seconds, or a duration before now.")
+      ->required();
+  remote->add_option("--to", source.to, "The same. Default: now.");
+  remote->add_option("--match", source.selectors,
+                     "Only these series, for example '{job=\"node\"}'; may be repeated.");
+  remote->add_option("--window", source.window, "How much is asked at once.")
+      ->capture_default_str();
+  add_import_options(remote, arguments);
+  remote->callback([&] {
+    action = [&](Api& api) {
+      arguments.import.url = api.base_url();
+      return run_import_remote_read(arguments.remote_read, arguments.import);
+    };
+  });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -130,6 +181,7 @@ int main(int argc, char** argv) {
   add_query(app, arguments, action);
   add_get(app, arguments, action);
   add_check(app, arguments, action);
+  add_import(app, arguments, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& wanted) {  // --help, --version
