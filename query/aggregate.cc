@@ -19,7 +19,7 @@ class FoldStream final : public SeriesStream {
         context_(context) {}
   ~FoldStream() override { context_.budget().release(held_); }
 
-  Status next(Row& row) override {
+  Status produce(Row& row) override {
     if (!folded_) {
       if (auto folded = fold_all(); !folded) return folded;
     }

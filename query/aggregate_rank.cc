@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "query/aggregate.h"
+#include "query/literals.h"
 #include "query/mapped.h"
 #include "query/native_histogram.h"
 #include "query/window_functions.h"
@@ -108,7 +109,7 @@ Extremes extremes_of(const ScalarColumn& parameter, const Steps& steps) {
 
 /// Go's `%v` of a double.
 std::string describe(double value) {
-  return std::fabs(value) < 1e21 && std::isfinite(value) ? go_format_f(value) : go_format_g(value);
+  return std::fabs(value) < 1e21 && std::isfinite(value) ? format_float(value) : go_format_g(value);
 }
 
 /// Which samples survive, as one bitmap row per series; for one step also in which order.
@@ -119,6 +120,7 @@ struct Survivors {
 
 struct RankInput {
   const Aggregate& aggregate;
+  PositionRange position;  // of the whole aggregation
   const Grouping& grouping;
   const Block& rows;
   const ScalarColumn& parameter;
@@ -143,8 +145,7 @@ void rank_step(const RankInput& input, size_t step, std::vector<CandidateHeap>& 
     if (!row.has(step)) continue;
     if (row.is_histogram(step)) {
       input.context.annotations().inform(
-          histogram_ignored_in_aggregation(aggregate_op_name(input.aggregate.op)),
-          input.aggregate.expr->position);
+          histogram_ignored_in_aggregation(aggregate_op_name(input.aggregate.op)), input.position);
       continue;
     }
     heaps[input.grouping.group_of[s]].offer({row.values[step], s}, k, top);
@@ -259,14 +260,17 @@ Status check_parameter(const Aggregate& aggregate, const Extremes& extremes,
 
 }  // namespace
 
-Result<StreamPtr> plan_ranking(const Aggregate& aggregate, PositionRange, StreamPtr input,
+Result<StreamPtr> plan_ranking(const Aggregate& aggregate, PositionRange position, StreamPtr input,
                                const Steps& steps, Planner& planner) {
   auto parameter = planner.scalar(*aggregate.parameter, steps);
   if (!parameter) return std::move(parameter).error();
   const Extremes extremes = extremes_of(*parameter, steps);
   const bool is_ratio = aggregate.op == AggregateOp::LimitRatio;
   const bool nothing = is_ratio ? extremes.max == 0 && extremes.min == 0 : extremes.max < 1;
-  if (nothing) return from_rows({}, {});
+  if (nothing) {
+    if (auto finished = input->finish(); !finished) return std::move(finished).error();
+    return from_rows({}, {});
+  }
   QueryContext& context = planner.context();
   if (auto valid = check_parameter(aggregate, extremes, context); !valid)
     return std::move(valid).error();
@@ -276,7 +280,7 @@ Result<StreamPtr> plan_ranking(const Aggregate& aggregate, PositionRange, Stream
       group_series(input->series(), aggregate, context.features().delayed_name_removal);
   Survivors survivors;
   survivors.present.assign(rows->size(), std::vector<uint64_t>(steps.words(), 0));
-  const RankInput rank{aggregate, grouping, *rows, *parameter, steps, context};
+  const RankInput rank{aggregate, position, grouping, *rows, *parameter, steps, context};
   if (is_ratio) {
     sample_ratio(rank, input->series(), survivors);
   } else {
@@ -355,7 +359,7 @@ Result<StreamPtr> plan_count_values(const Aggregate& aggregate, StreamPtr input,
       if (is_histogram || last_id == LabelProjection::kUnknown || bits != last_bits) {
         builder.reset(base);
         const std::string text = is_histogram ? describe_histogram(*row.histograms[step])
-                                              : go_format_f(row.values[step]);
+                                              : format_float(row.values[step]);
         builder.set(name, text);
         last_id = projection.id_of({builder.build(), false});
         last_bits = is_histogram ? ~bits : bits;

@@ -32,6 +32,11 @@ constexpr std::string_view kMonotonicity =
     "input to histogram_quantile needed to be fixed for monotonicity (see "
     "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)";
 
+/// Operands are evaluated from left to right and before what they belong to.
+bool evaluated_later(PositionRange a, PositionRange b) {
+  return a.end != b.end ? a.end > b.end : a.start < b.start;
+}
+
 std::string go_special(double value) {
   return std::isnan(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
 }
@@ -43,8 +48,9 @@ AnnotationSet::Notice& AnnotationSet::add(bool warning, std::string message, Pos
   const auto [found, inserted] = by_message_.try_emplace(message, notices_.size());
   is_new = inserted;
   if (inserted) notices_.push_back({warning, std::move(message), position, std::nullopt, 1});
-  notices_[found->second].position = position;
-  return notices_[found->second];
+  Notice& notice = notices_[found->second];
+  if (evaluated_later(position, notice.position)) notice.position = position;
+  return notice;
 }
 
 void AnnotationSet::warn(std::string message, PositionRange position) {
@@ -142,13 +148,6 @@ std::string go_format_g(double value) {
       scientific
           ? std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific)
           : std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed);
-  return {buffer, end.ptr};
-}
-
-std::string go_format_f(double value) {
-  if (!std::isfinite(value)) return go_special(value);
-  char buffer[512];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed);
   return {buffer, end.ptr};
 }
 

@@ -13,8 +13,8 @@
 namespace aerie::query {
 
 /// Collects the notices of one query. Equal messages are kept once (the position is that of the
-/// latest, as in Prometheus); notices about forced monotonicity are merged into one with the
-/// extremes. One query, one thread.
+/// part of the query that is evaluated last, as in Prometheus); notices about forced monotonicity
+/// are merged into one with the extremes. One query, one thread.
 class AnnotationSet {
  public:
   /// `message` without the prefix `PromQL warning: `.
@@ -66,7 +66,5 @@ std::string invalid_quantile(double quantile);
 
 /// Go's `%g` of a double: `0.1`, `1e+06`, `+Inf`, `NaN`.
 std::string go_format_g(double value);
-/// Go's FormatFloat(value, 'f', -1, 64): the shortest digits without exponent.
-std::string go_format_f(double value);
 
 }  // namespace aerie::query

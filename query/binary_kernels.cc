@@ -1,5 +1,6 @@
 #include "query/binary_kernels.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "query/histogram_scaling.h"
@@ -32,24 +33,23 @@ bool is_trim(BinaryOp op) { return op == BinaryOp::TrimUpper || op == BinaryOp::
 
 /// Two histograms added or subtracted; null, with a notice, where they do not fit.
 HistogramPtr add_histograms(BinaryOp op, const model::NativeHistogram& left,
-                            const model::NativeHistogram& right, const OperatorNotices& notices) {
+                            const model::NativeHistogram& right, size_t step,
+                            OperatorNotices& notices) {
   const std::string_view operation = op == BinaryOp::Add ? "addition" : "subtraction";
   HistogramSum sum(left);
   const HistogramSum::Outcome outcome =
       op == BinaryOp::Add ? sum.add(right, HistogramSum::Rounding::Plain) : sum.subtract(right);
   if (op == BinaryOp::Sub) sum.set_reset_hint(model::ResetHint::Gauge);
   if (outcome.incompatible) {
-    notices.annotations.warn("incompatible bucket layout encountered for binary operator " +
-                                 std::string(binary_op_symbol(op)),
-                             notices.position);
+    notices.warn(step, "incompatible bucket layout encountered for binary operator " +
+                           std::string(binary_op_symbol(op)));
     return nullptr;
   }
   if (outcome.resets_collide) {
-    notices.annotations.warn(resets_collide(operation), notices.position);
+    notices.warn(step, resets_collide(operation));
     return nullptr;
   }
-  if (outcome.bounds_reconciled)
-    notices.annotations.inform(bounds_reconciled(operation), notices.position);
+  if (outcome.bounds_reconciled) notices.inform(step, bounds_reconciled(operation));
   return sum.result();
 }
 
@@ -64,11 +64,11 @@ bool applies(BinaryOp op, bool left_is, bool right_is) {
 
 /// The result of an operation that applies; null where it yields nothing.
 HistogramPtr combine_histograms(BinaryOp op, const RowView& left, const RowView& right, size_t step,
-                                const OperatorNotices& notices) {
+                                OperatorNotices& notices) {
   if (left.is_histogram(step) && right.is_histogram(step)) {
     const model::NativeHistogram& a = *left.histograms[step];
     const model::NativeHistogram& b = *right.histograms[step];
-    if (op == BinaryOp::Add || op == BinaryOp::Sub) return add_histograms(op, a, b, notices);
+    if (op == BinaryOp::Add || op == BinaryOp::Sub) return add_histograms(op, a, b, step, notices);
     return equal_histograms(a, b) == (op == BinaryOp::Eq) ? left.histograms[step] : nullptr;
   }
   if (right.is_histogram(step)) return scale_histogram(*right.histograms[step], left.values[step]);
@@ -86,7 +86,7 @@ std::string_view kind(bool is_histogram) { return is_histogram ? "histogram" : "
 
 /// Step by step, for rows with histograms in them.
 void combine_mixed(const RowOperation& operation, Row& row, const RowView& other,
-                   const OperatorNotices& notices) {
+                   OperatorNotices& notices) {
   Row result;
   result.reset(row.steps());
   const RowView left = operation.swapped ? other : row.view();
@@ -105,8 +105,7 @@ void combine_mixed(const RowOperation& operation, Row& row, const RowView& other
     }
     if (!applies(operation.op, left_is, right_is)) {
       const std::string_view symbol = binary_op_symbol(operation.op);
-      notices.annotations.inform(incompatible_types(kind(left_is), symbol, kind(right_is)),
-                                 notices.position);
+      notices.inform(i, incompatible_types(kind(left_is), symbol, kind(right_is)));
       return;
     }
     HistogramPtr combined = combine_histograms(operation.op, left, right, i, notices);
@@ -120,6 +119,24 @@ void combine_mixed(const RowOperation& operation, Row& row, const RowView& other
 }
 
 }  // namespace
+
+OperatorNotices::~OperatorNotices() {
+  std::vector<bool> told(messages_.size() + 1, false);
+  for (const uint32_t index : last_) told[index] = true;
+  for (size_t i = 0; i < messages_.size(); ++i) {
+    if (!told[i + 1]) continue;
+    Message& message = messages_[i];
+    message.warning ? annotations_.warn(std::move(message.text), position_)
+                    : annotations_.inform(std::move(message.text), position_);
+  }
+}
+
+void OperatorNotices::note(size_t step, Message message) {
+  if (last_.size() <= step) last_.resize(step + 1, 0);
+  const auto found = std::find(messages_.begin(), messages_.end(), message);
+  last_[step] = static_cast<uint32_t>(found - messages_.begin()) + 1;
+  if (found == messages_.end()) messages_.push_back(std::move(message));
+}
 
 double apply_operator(BinaryOp op, double left, double right) {
   switch (op) {
@@ -175,7 +192,7 @@ void keep_where(BinaryOp op, const double* left, const double* right, std::span<
 }
 
 void combine_rows(const RowOperation& operation, Row& row, const RowView& other,
-                  const OperatorNotices& notices) {
+                  OperatorNotices& notices) {
   for (size_t w = 0; w < row.present.size(); ++w) row.present[w] &= other.present[w];
   if (!row.histograms.empty() || other.histograms != nullptr || is_trim(operation.op)) {
     return combine_mixed(operation, row, other, notices);

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "query/annotations.h"
 #include "query/ast.h"
@@ -18,9 +22,30 @@ void compute_columns(BinaryOp op, const double* left, const double* right, doubl
 void keep_where(BinaryOp op, const double* left, const double* right, std::span<uint64_t> present,
                 size_t steps);
 
-struct OperatorNotices {
-  PositionRange position;
-  AnnotationSet& annotations;
+/// The notices of one operator. As in Prometheus only the last one of each step is told. They reach
+/// `annotations` when this is destroyed. One query, one thread.
+class OperatorNotices {
+ public:
+  OperatorNotices(PositionRange position, AnnotationSet& annotations)
+      : position_(position), annotations_(annotations) {}
+  ~OperatorNotices();
+  OperatorNotices(const OperatorNotices&) = delete;
+  OperatorNotices& operator=(const OperatorNotices&) = delete;
+  void warn(size_t step, std::string message) { note(step, {true, std::move(message)}); }
+  void inform(size_t step, std::string message) { note(step, {false, std::move(message)}); }
+
+ private:
+  struct Message {
+    bool warning = false;
+    std::string text;
+    bool operator==(const Message&) const = default;
+  };
+  void note(size_t step, Message message);
+
+  const PositionRange position_;
+  AnnotationSet& annotations_;
+  std::vector<Message> messages_;
+  std::vector<uint32_t> last_;  // by step: index into messages_ + 1, 0 for none
 };
 
 /// What the operator yields.
@@ -39,6 +64,6 @@ struct RowOperation {
   bool swapped = false;
 };
 void combine_rows(const RowOperation& operation, Row& row, const RowView& other,
-                  const OperatorNotices& notices);
+                  OperatorNotices& notices);
 
 }  // namespace aerie::query

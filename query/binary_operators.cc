@@ -33,9 +33,9 @@ Result<StreamPtr> with_scalar(const Binary& binary, PositionRange position, cons
   const MetricName name =
       is_arithmetic(binary.op) || binary.return_bool ? MetricName::Drop : MetricName::Keep;
   QueryContext& context = planner.context();
-  auto kernel = [operation, position, &context,
-                 other = to_row(*scalar, steps)](Row& row) -> Status {
-    combine_rows(operation, row, other.view(), {position, context.annotations()});
+  const auto notices = std::make_shared<OperatorNotices>(position, context.annotations());
+  auto kernel = [operation, notices, other = to_row(*scalar, steps)](Row& row) -> Status {
+    combine_rows(operation, row, other.view(), *notices);
     return {};
   };
   return map_series(std::move(vector).value(), name, steps, context, std::move(kernel));
@@ -51,14 +51,17 @@ Result<StreamPtr> plan_binary(const Binary& binary, PositionRange position, cons
   auto left = planner.vector(*binary.left, steps);
   if (!left) return left;
   auto right = planner.vector(*binary.right, steps);
-  if (!right) return right;
+  if (!right) {
+    // The left side is evaluated first: its error is the one that is told.
+    if (auto finished = (*left)->finish(); !finished) return std::move(finished).error();
+    return right;
+  }
   QueryContext& context = planner.context();
-  Result<StreamPtr> result =
-      is_set_operator(binary.op)
-          ? Result<StreamPtr>(apply_set_operator(binary, std::move(left).value(),
-                                                 std::move(right).value(), steps, context))
-          : match_vectors(binary, position, std::move(left).value(), std::move(right).value(),
-                          steps, context);
+  Result<StreamPtr> result = is_set_operator(binary.op)
+                                 ? apply_set_operator(binary, std::move(left).value(),
+                                                      std::move(right).value(), steps, context)
+                                 : match_vectors(binary, position, std::move(left).value(),
+                                                 std::move(right).value(), steps, context);
   if (!result) return result;
   return unique_series(std::move(result).value(), EqualSeries::MergeSteps, LabelChange::Any, steps,
                        context);

@@ -16,8 +16,8 @@ ScalarColumn negate(const ScalarColumn& operand, const Steps& steps);
 StreamPtr negate(StreamPtr operand, const Steps& steps, QueryContext& context);
 
 /// `and`, `or`, `unless`: by labels and presence alone.
-StreamPtr apply_set_operator(const Binary& binary, StreamPtr left, StreamPtr right,
-                             const Steps& steps, QueryContext& context);
+Result<StreamPtr> apply_set_operator(const Binary& binary, StreamPtr left, StreamPtr right,
+                                     const Steps& steps, QueryContext& context);
 /// Vector against vector, one to one or many to one. Reads the operands at once when nothing
 /// matches: duplicates of the one side are an error even then.
 Result<StreamPtr> match_vectors(const Binary& binary, PositionRange position, StreamPtr left,

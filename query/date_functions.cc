@@ -13,6 +13,7 @@ namespace {
 struct Moment {
   std::chrono::year_month_day date;
   std::chrono::sys_days day;
+  int64_t year = 0;
   int64_t second_of_day = 0;
 };
 
@@ -22,15 +23,20 @@ Moment moment_of(double seconds) {
   constexpr double kLimit = 9.2e18;
   int64_t whole = std::fabs(seconds) < kLimit ? static_cast<int64_t>(seconds)
                                               : std::numeric_limits<int64_t>::min();
-  constexpr int64_t kDay = 86400;
-  int64_t days = whole / kDay - (whole % kDay < 0 ? 1 : 0);
-  const int64_t second = whole - days * kDay;
-  // The Gregorian calendar repeats every 146097 days.
+  // Go counts from a March 1 so long ago that every time is positive, modulo 2^64: what lies before
+  // becomes a time in the far future.
+  constexpr uint64_t kDay = 86400;
+  constexpr uint64_t kEpoch = 106'751'991'073'400 * kDay;  // of 1970, by that count
+  const uint64_t absolute = static_cast<uint64_t>(whole) + kEpoch;
+  auto days = static_cast<int64_t>(absolute / kDay) - static_cast<int64_t>(kEpoch / kDay);
+  // The Gregorian calendar repeats every 146097 days, which are 400 years.
   constexpr int64_t kCycle = 146097;
-  int64_t cycles = days / kCycle - (days % kCycle < 0 ? 1 : 0);
+  const int64_t cycles = days / kCycle - (days % kCycle < 0 ? 1 : 0);
   days -= cycles * kCycle;
   const std::chrono::sys_days day{std::chrono::days(days)};
-  return {std::chrono::year_month_day(day), day, second};
+  const std::chrono::year_month_day date(day);
+  return {date, day, static_cast<int>(date.year()) + 400 * cycles,
+          static_cast<int64_t>(absolute % kDay)};
 }
 
 double minute(const Moment& m) { return static_cast<double>(m.second_of_day / 60 % 60); }
@@ -45,7 +51,7 @@ double days_in_month(const Moment& m) {
   return static_cast<unsigned>((m.date.year() / m.date.month() / std::chrono::last).day());
 }
 double month(const Moment& m) { return static_cast<unsigned>(m.date.month()); }
-double year(const Moment& m) { return static_cast<int>(m.date.year()); }
+double year(const Moment& m) { return static_cast<double>(m.year); }
 
 template <double (*part)(const Moment&)>
 Result<StreamPtr> date_part(const CallSite& site) {

@@ -28,7 +28,7 @@ StreamPtr with_final_names(StreamPtr stream, const Steps& steps, QueryContext& c
    public:
     Renamed(StreamPtr input, std::vector<SeriesInfo> series)
         : SeriesStream(std::move(series)), input_(std::move(input)) {}
-    Status next(Row& row) override { return input_->next(row); }
+    Status produce(Row& row) override { return input_->next(row); }
 
    private:
     const StreamPtr input_;

@@ -1,6 +1,7 @@
 #include "query/histogram_sum.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -85,6 +86,32 @@ void divide_buckets(std::vector<Bucket>& buckets, double divisor) {
   }
 }
 
+constexpr int32_t kFinestSchema = 8;
+
+/// 2^(i/n) / 2 for the n buckets between two powers of two. By repeated multiplication instead of
+/// by exp2, as the clients and Prometheus have it: their bounds differ from the exact ones in the
+/// last digit, and bounds are compared and shown.
+class FractionTable {
+ public:
+  FractionTable() {
+    fractions_[0] = {0.5};
+    for (int32_t schema = 1; schema <= kFinestSchema; ++schema) {
+      const double factor = schema == 1 ? 1.414213562373095 : std::exp2(std::exp2(-schema));
+      std::vector<double>& fractions = fractions_[static_cast<size_t>(schema)];
+      fractions = {0.5};
+      const std::vector<double>& coarser = fractions_[static_cast<size_t>(schema) - 1];
+      for (size_t i = 1; i < size_t{1} << schema; ++i)
+        fractions.push_back(i % 2 == 0 ? coarser[i / 2] : fractions[i - 1] * factor);
+    }
+  }
+  double of(int32_t schema, int32_t fraction) const {
+    return fractions_[static_cast<size_t>(schema)][static_cast<size_t>(fraction)];
+  }
+
+ private:
+  std::array<std::vector<double>, kFinestSchema + 1> fractions_;
+};
+
 }  // namespace
 
 double exponential_bound(int32_t index, int32_t schema) {
@@ -92,11 +119,15 @@ double exponential_bound(int32_t index, int32_t schema) {
     const double exponent = std::ldexp(static_cast<double>(index), -schema);
     return exponent == 1024 ? std::numeric_limits<double>::max() : std::exp2(exponent);
   }
-  const int32_t per_power = 1 << schema;
-  const int32_t fraction = index & (per_power - 1);
+  static const FractionTable kFractions;
   const int32_t power = index >> schema;
+  if (schema > kFinestSchema) {
+    const double fraction = std::ldexp(static_cast<double>(index), -schema) - power;
+    return std::ldexp(std::exp2(fraction), power);
+  }
+  const int32_t fraction = index & ((1 << schema) - 1);
   if (fraction == 0 && power == 1024) return std::numeric_limits<double>::max();
-  return std::ldexp(std::exp2(static_cast<double>(fraction) / per_power), power);
+  return std::ldexp(kFractions.of(schema, fraction), power + 1);
 }
 
 HistogramSum::HistogramSum(const model::NativeHistogram& histogram)

@@ -91,7 +91,7 @@ class RelabelledStream final : public SeriesStream {
  public:
   RelabelledStream(StreamPtr input, std::vector<SeriesInfo> series)
       : SeriesStream(std::move(series)), input_(std::move(input)) {}
-  Status next(Row& row) override { return input_->next(row); }
+  Status produce(Row& row) override { return input_->next(row); }
 
  private:
   const StreamPtr input_;

@@ -12,7 +12,7 @@ class MappedStream final : public SeriesStream {
   MappedStream(StreamPtr input, std::vector<SeriesInfo> series, RowKernel kernel)
       : SeriesStream(std::move(series)), input_(std::move(input)), kernel_(std::move(kernel)) {}
 
-  Status next(Row& row) override {
+  Status produce(Row& row) override {
     if (auto read = input_->next(row); !read) return read;
     return kernel_(row);
   }
@@ -27,10 +27,11 @@ class RowsStream final : public SeriesStream {
   RowsStream(std::vector<SeriesInfo> series, std::vector<Row> rows)
       : SeriesStream(std::move(series)), rows_(std::move(rows)) {}
 
-  Status next(Row& row) override {
+  Status produce(Row& row) override {
     row = std::move(rows_[index_++]);
     return {};
   }
+  bool is_silent() const override { return true; }
 
  private:
   std::vector<Row> rows_;
@@ -42,7 +43,7 @@ class RepeatedStream final : public SeriesStream {
   RepeatedStream(StreamPtr input, std::vector<SeriesInfo> series, size_t steps)
       : SeriesStream(std::move(series)), input_(std::move(input)), steps_(steps) {}
 
-  Status next(Row& row) override {
+  Status produce(Row& row) override {
     if (auto read = input_->next(once_); !read) return read;
     row.reset(steps_);
     if (!once_.has(0)) return {};

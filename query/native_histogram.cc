@@ -182,9 +182,11 @@ std::string describe_histogram(const model::NativeHistogram& histogram) {
       "{count:" + go_format_g(histogram.count) + ", sum:" + go_format_g(histogram.sum);
   for (const NativeBucket& bucket : buckets_of(histogram)) {
     if (bucket.count == 0) continue;
-    out += bucket.lower < 0 ? ", [" : ", (";
+    const bool custom = has_custom_buckets(histogram);
+    const bool zero = bucket.lower == -bucket.upper;
+    out += (custom ? std::isinf(bucket.lower) : zero || bucket.lower < 0) ? ", [" : ", (";
     out += go_format_g(bucket.lower) + "," + go_format_g(bucket.upper);
-    out += bucket.upper > 0 ? "]:" : "):";
+    out += custom || zero || bucket.upper > 0 ? "]:" : "):";
     out += go_format_g(bucket.count);
   }
   return out + "}";

@@ -37,6 +37,13 @@ Error not_a(std::string_view expected) {
           "query plan: expected an expression of type " + std::string(expected)};
 }
 
+/// Where notices about the samples of a window function point to: its first argument, but the start
+/// of the query where that is a subquery, as in Prometheus.
+PositionRange notice_position(const Call& call) {
+  const Expr& first = *call.args.front();
+  return std::holds_alternative<Subquery>(unwrap(first).node) ? PositionRange{} : first.position;
+}
+
 /// The first multiple of `interval` strictly after `t`.
 model::TimestampMs first_multiple_after(model::TimestampMs t, model::DurationMs interval) {
   const model::TimestampMs multiple = interval * (t / interval);
@@ -174,14 +181,12 @@ Result<StreamPtr> Planner::window_call(const WindowFunction& function, const Cal
   RangePtr input;
   std::vector<ScalarColumn> parameters;
   std::vector<PositionRange> positions;
-  PositionRange range_position;
   for (const ExprPtr& argument : call.args) {
     positions.push_back(argument->position);
     if (value_type(*argument) == ValueType::Matrix) {
       auto opened = range(*argument, steps);
       if (!opened) return std::move(opened).error();
       input = std::move(opened).value();
-      range_position = argument->position;
     } else {
       auto parameter = scalar(*argument, steps);
       if (!parameter) return std::move(parameter).error();
@@ -192,7 +197,7 @@ Result<StreamPtr> Planner::window_call(const WindowFunction& function, const Cal
   if (auto fits = check_range_mode(input->grid().mode, function.name); !fits)
     return std::move(fits).error();
   StreamPtr applied = apply_window_function(function, std::move(input), std::move(parameters),
-                                            std::move(positions), range_position, context_);
+                                            std::move(positions), notice_position(call), context_);
   return unique_series(std::move(applied), EqualSeries::Refuse, LabelChange::NameOnly, steps,
                        context_);
 }

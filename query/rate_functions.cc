@@ -266,9 +266,8 @@ Status resets(const WindowCall& call, Row& out) {
   if (call.samples.histograms.empty()) {
     count_between(call, out, value_fell);
   } else {
-    count_between_mixed(call, out, value_fell, [](const auto& before, const auto& now) {
-      return now.count < before.count;
-    });
+    count_between_mixed(call, out, value_fell,
+                        [](const auto& before, const auto& now) { return was_reset(before, now); });
   }
   return {};
 }

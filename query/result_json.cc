@@ -8,6 +8,7 @@
 
 #include "http/json_writer.h"
 #include "query/literals.h"
+#include "query/native_histogram.h"
 
 namespace aerie::query {
 namespace {
@@ -35,59 +36,11 @@ void append_point(std::string& out, model::TimestampMs t, double value) {
   out += "\"]";
 }
 
-/// The upper bound of bucket `index`.
-double upper_bound(const model::NativeHistogram& histogram, int32_t index) {
-  if (histogram.schema == model::kCustomBucketsSchema) {
-    const auto at = static_cast<size_t>(std::max(index, 0));
-    return at < histogram.custom_values.size() ? histogram.custom_values[at]
-                                               : std::numeric_limits<double>::infinity();
-  }
-  if (histogram.schema <= 0) return std::ldexp(1.0, index * (1 << -histogram.schema));
-  return std::exp2(std::ldexp(static_cast<double>(index), -histogram.schema));
-}
-
-double lower_bound(const model::NativeHistogram& histogram, int32_t index) {
-  if (histogram.schema == model::kCustomBucketsSchema && index == 0)
-    return -std::numeric_limits<double>::infinity();
-  return upper_bound(histogram, index - 1);
-}
-
-struct Bucket {
-  int rule = 0;  // 0: upper bound inside, 1: lower, 2: none, 3: both
-  double lower = 0;
-  double upper = 0;
-  double count = 0;
-};
-
-template <class Visit>
-void each_bucket(const std::vector<model::BucketSpan>& spans, const std::vector<double>& counts,
-                 const Visit& visit) {
-  int32_t index = 0;
-  size_t at = 0;
-  for (const auto& span : spans) {
-    index += span.offset;
-    for (uint32_t i = 0; i < span.length && at < counts.size(); ++i) visit(index++, counts[at++]);
-  }
-}
-
-/// All buckets that are not empty, ascending.
-std::vector<Bucket> buckets_of(const model::NativeHistogram& histogram) {
-  std::vector<Bucket> out;
-  each_bucket(
-      histogram.negative_spans, histogram.negative_buckets, [&](int32_t index, double count) {
-        out.push_back({1, -upper_bound(histogram, index), -lower_bound(histogram, index), count});
-      });
-  std::reverse(out.begin(), out.end());
-  if (histogram.zero_count != 0)
-    out.push_back({3, -histogram.zero_threshold, histogram.zero_threshold, histogram.zero_count});
-  each_bucket(
-      histogram.positive_spans, histogram.positive_buckets, [&](int32_t index, double count) {
-        out.push_back({0, lower_bound(histogram, index), upper_bound(histogram, index), count});
-      });
-  out.erase(std::remove_if(out.begin(), out.end(),
-                           [](const Bucket& bucket) { return bucket.count == 0; }),
-            out.end());
-  return out;
+/// Which bounds belong to the bucket. 0: the upper, 1: the lower, 2: none, 3: both.
+int bounds_rule(const model::NativeHistogram& histogram, const NativeBucket& bucket) {
+  if (histogram.schema == model::kCustomBucketsSchema) return std::isinf(bucket.lower) ? 3 : 0;
+  if (bucket.lower == -bucket.upper) return 3;  // the zero bucket
+  return bucket.upper > 0 ? 0 : 1;
 }
 
 void append_histogram(std::string& out, const model::NativeHistogram& histogram) {
@@ -95,18 +48,20 @@ void append_histogram(std::string& out, const model::NativeHistogram& histogram)
   append_quoted_value(out, histogram.count);
   out += ",\"sum\":";
   append_quoted_value(out, histogram.sum);
-  const auto buckets = buckets_of(histogram);
-  for (size_t i = 0; i < buckets.size(); ++i) {
-    out += i == 0 ? ",\"buckets\":[" : ",";
+  bool any = false;
+  for (const NativeBucket& bucket : buckets_of(histogram)) {
+    if (bucket.count == 0) continue;
+    out += any ? "," : ",\"buckets\":[";
+    any = true;
     out += '[';
-    out += static_cast<char>('0' + buckets[i].rule);
-    for (const double number : {buckets[i].lower, buckets[i].upper, buckets[i].count}) {
+    out += static_cast<char>('0' + bounds_rule(histogram, bucket));
+    for (const double number : {bucket.lower, bucket.upper, bucket.count}) {
       out += ',';
       append_quoted_value(out, number);
     }
     out += ']';
   }
-  if (!buckets.empty()) out += ']';
+  if (any) out += ']';
   out += '}';
 }
 

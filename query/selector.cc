@@ -40,7 +40,7 @@ class InstantSelector final : public SeriesStream {
         position_(position),
         context_(context) {}
 
-  Status next(Row& row) override {
+  Status produce(Row& row) override {
     if (auto alive = context_.check(); !alive) return alive;
     if (auto read = selection_->read(index_++, grid_.extent(), samples_); !read) return read;
     context_.count_samples_read(samples_.values.size() + samples_.histograms.size());
@@ -56,6 +56,8 @@ class InstantSelector final : public SeriesStream {
   }
 
  private:
+  bool is_silent() const override { return grid_.mode != RangeMode::Smoothed; }
+
   void pick_floats(Row& row) {
     if (samples_.values.empty()) return;
     windows_.locate(samples_, grid_);

@@ -54,10 +54,13 @@ class FilterStream final : public SeriesStream {
         keep_matching_(keep_matching),
         presence_(keys, steps) {}
 
-  Status next(Row& row) override {
+  Status produce(Row& row) override {
     if (index_ == 0) {
       for (const uint32_t key : right_keys_) {
-        if (auto read = right_->next(row); !read) return read;
+        if (auto read = right_->next(row); !read) {
+          auto finished = left_->finish();  // evaluated first: its error is the one that is told
+          return finished ? std::move(read) : std::move(finished);
+        }
         presence_.add(key, row);
       }
     }
@@ -89,7 +92,7 @@ class OrStream final : public SeriesStream {
         right_keys_(std::move(right_keys)),
         presence_(keys, steps) {}
 
-  Status next(Row& row) override {
+  Status produce(Row& row) override {
     const size_t index = index_++;
     if (index < left_keys_.size()) {
       if (auto read = left_->next(row); !read) return read;
@@ -112,23 +115,27 @@ class OrStream final : public SeriesStream {
 
 }  // namespace
 
-StreamPtr apply_set_operator(const Binary& binary, StreamPtr left, StreamPtr right,
-                             const Steps& steps, QueryContext& context) {
+Result<StreamPtr> apply_set_operator(const Binary& binary, StreamPtr left, StreamPtr right,
+                                     const Steps& steps, QueryContext& context) {
   LabelProjection projection = projection_of(binary, context);
   std::vector<uint32_t> left_keys = ids_of(projection, left->series());
   std::vector<uint32_t> right_keys = ids_of(projection, right->series());
   const size_t keys = projection.size();
   if (binary.op != BinaryOp::Or) {
-    return std::make_unique<FilterStream>(std::move(left), std::move(right), std::move(left_keys),
-                                          std::move(right_keys), keys, binary.op == BinaryOp::And,
-                                          steps);
+    if (left->size() == 0) {
+      if (auto finished = right->finish(); !finished) return std::move(finished).error();
+    }
+    return StreamPtr(std::make_unique<FilterStream>(std::move(left), std::move(right),
+                                                    std::move(left_keys), std::move(right_keys),
+                                                    keys, binary.op == BinaryOp::And, steps));
   }
   std::vector<SeriesInfo> series = left->take_series();
   std::vector<SeriesInfo> more = right->take_series();
   series.insert(series.end(), std::make_move_iterator(more.begin()),
                 std::make_move_iterator(more.end()));
-  return std::make_unique<OrStream>(std::move(left), std::move(right), std::move(series),
-                                    std::move(left_keys), std::move(right_keys), keys, steps);
+  return StreamPtr(std::make_unique<OrStream>(std::move(left), std::move(right), std::move(series),
+                                              std::move(left_keys), std::move(right_keys), keys,
+                                              steps));
 }
 
 }  // namespace aerie::query

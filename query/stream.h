@@ -38,10 +38,28 @@ class SeriesStream {
 
   /// Fills `row` with the next series; called at most size() times. Errors: Execution,
   /// ResourceExhausted, DeadlineExceeded, Cancelled, and what the source answers.
-  virtual Status next(Row& row) = 0;
+  Status next(Row& row) {
+    ++delivered_;
+    return produce(row);
+  }
+  /// Evaluates what nobody will read, because it may still fail or leave a notice: Prometheus
+  /// evaluates every operand, whether or not its samples matter. Costs nothing where nothing can
+  /// happen.
+  Status finish() {
+    if (is_silent()) return {};
+    Row row;
+    while (delivered_ < size_)
+      if (auto read = next(row); !read) return read;
+    return {};
+  }
 
  private:
+  virtual Status produce(Row& row) = 0;
+  /// True if reading samples has no other effect than to read samples.
+  virtual bool is_silent() const { return false; }
+
   const size_t size_;
+  size_t delivered_ = 0;
   std::vector<SeriesInfo> series_;
 };
 

@@ -56,7 +56,7 @@ class MergedStream final : public SeriesStream {
         steps_(steps),
         context_(context) {}
 
-  Status next(Row& row) override {
+  Status produce(Row& row) override {
     if (rows_.empty()) {
       if (auto read = read_all(); !read) return read;
     }

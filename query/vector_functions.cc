@@ -121,6 +121,7 @@ Result<StreamPtr> absence(StreamPtr input, model::Labels labels, const Steps& st
     if (auto read = input->next(row); !read) return std::move(read).error();
     for (size_t w = 0; w < found.size(); ++w) found[w] |= row.present[w];
   }
+  if (auto finished = input->finish(); !finished) return std::move(finished).error();
   Row absent;
   absent.reset(steps.count);
   for (size_t i = 0; i < steps.count; ++i)

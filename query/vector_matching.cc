@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
+#include <bit>
 #include <unordered_map>
 
 #include "query/binary_kernels.h"
@@ -150,7 +150,7 @@ class MatchStream final : public SeriesStream {
               MatchPlan plan, const Steps& steps, QueryContext& context)
       : SeriesStream(std::move(plan.series)),
         binary_(binary),
-        position_(position),
+        notices_(position, context.annotations()),
         many_(std::move(many)),
         one_(std::move(one)),
         plan_(std::move(plan)),
@@ -162,20 +162,27 @@ class MatchStream final : public SeriesStream {
         duplicates_(steps.words(), 0),
         unique_(plan_.uniqueness_ids, steps.words()) {}
 
-  /// Finds duplicates of the one side when nothing matches, so that nobody will call next().
+  /// Evaluates both sides when nothing matches, so that nobody will call next(): each may fail, and
+  /// duplicates of the one side are an error.
   Status check_unmatched() {
-    if (!plan_.pairings.empty() || many_->size() == 0 || !may_have_duplicates()) return {};
-    if (auto read = read_one_side(); !read) return read;
-    return finish_duplicates();
+    if (!plan_.pairings.empty()) return {};
+    if (many_->size() > 0 && may_have_duplicates()) {
+      if (auto read = read_one_side(); !read) return read;
+      if (auto finished = finish_duplicates(); !finished) return finished;
+    }
+    if (auto finished = many_->finish(); !finished) return finished;
+    return one_->finish();
   }
 
-  Status next(Row& row) override {
+  Status produce(Row& row) override {
     if (index_ == 0) {
       if (auto read = read_one_side(); !read) return read;
     }
     const size_t index = index_++;
     if (auto paired = pair_up(plan_.pairings[index], row); !paired) return paired;
-    return index_ == plan_.pairings.size() ? finish_duplicates() : Status();
+    if (index_ < plan_.pairings.size()) return {};
+    if (auto finished = finish_duplicates(); !finished) return finished;
+    return many_->finish();
   }
 
  private:
@@ -207,37 +214,50 @@ class MatchStream final : public SeriesStream {
     one_rows_.reserve(plan_.one_keys.size());
     Row row;
     for (size_t j = 0; j < plan_.one_keys.size(); ++j) {
-      if (auto read = one_->next(row); !read) return read;
+      if (auto read = one_->next(row); !read) return many_first(std::move(read));
       const uint32_t key = plan_.one_keys[j];
-      if (overlap(row.present, one_present_.of(key))) note_duplicates(j, row);
+      const auto known = one_present_.of(key);
+      for (size_t w = 0; w < duplicates_.size(); ++w) duplicates_[w] |= row.present[w] & known[w];
       one_present_.add(key, row.present);
       if (auto appended = one_rows_.append(row.view()); !appended) return appended;
     }
     const bool fills = binary_.matching->fill_left || binary_.matching->fill_right;
-    if (duplicate_error_ && fills) return *duplicate_error_;
-    return {};
+    return fills && any_present(duplicates_) ? duplicate_error(duplicates_) : Status();
+  }
+
+  /// The error of the many side rather than that of the one side if it stands on the left, where
+  /// evaluation begins.
+  Status many_first(Status one_failed) {
+    if (binary_.matching->cardinality == Cardinality::OneToMany) return one_failed;
+    auto finished = many_->finish();
+    return finished ? std::move(one_failed) : std::move(finished);
   }
 
   /// Reads what is left of the many side, only for the sake of duplicates.
   Status finish_duplicates() {
-    return duplicate_error_ && many_->size() > 0 ? advance_to(many_->size() - 1) : Status();
+    return any_present(duplicates_) && many_->size() > 0 ? advance_to(many_->size() - 1) : Status();
   }
 
   /// Duplicates on the one side are an error wherever the many side has any sample, matching or
-  /// not; with a fill value wherever they are.
-  void note_duplicates(size_t j, const Row& row) {
-    const auto known = one_present_.of(plan_.one_keys[j]);
-    for (size_t w = 0; w < duplicates_.size(); ++w) duplicates_[w] |= row.present[w] & known[w];
-    if (!duplicate_error_) duplicate_error_ = duplicate_error(j, row);
+  /// not; with a fill value wherever they are. Told is what the first of `steps` meets first.
+  Error duplicate_error(std::span<const uint64_t> steps) const {
+    size_t word = 0;
+    while (steps[word] == 0) ++word;
+    const size_t step = word * 64 + static_cast<size_t>(std::countr_zero(steps[word]));
+    std::vector<uint32_t> first_of(plan_.key_labels.size(), Pairing::kFilled);
+    for (uint32_t j = 0; j < plan_.one_keys.size(); ++j) {
+      if (!one_rows_.row(j).has(step)) continue;
+      uint32_t& first = first_of[plan_.one_keys[j]];
+      if (first != Pairing::kFilled) return duplicate_error(first, j);
+      first = j;
+    }
+    return {ErrorCode::Internal, "query plan: no duplicate where one was seen"};
   }
 
-  Error duplicate_error(size_t j, const Row& row) const {
-    const uint32_t key = plan_.one_keys[j];
-    size_t other = 0;
-    while (plan_.one_keys[other] != key || !overlap(one_rows_.row(other).words(), row.present))
-      ++other;
+  Error duplicate_error(uint32_t one, uint32_t other) const {
+    const uint32_t key = plan_.one_keys[one];
     const bool delayed = context_.features().delayed_name_removal;
-    std::string first = in_braces(visible_labels(plan_.one_series[j], delayed));
+    std::string first = in_braces(visible_labels(plan_.one_series[one], delayed));
     std::string second = in_braces(visible_labels(plan_.one_series[other], delayed));
     if (first > second) std::swap(first, second);
     const std::string_view side =
@@ -251,11 +271,23 @@ class MatchStream final : public SeriesStream {
             in_braces(plan_.key_labels[key]), side, first, second));
   }
 
+  /// The error of the first step with duplicates at which the many side, whose current series is
+  /// one of them, has a sample.
+  Status first_duplicate() {
+    std::vector<uint64_t> met(duplicates_.size(), 0);
+    for (;;) {
+      for (size_t w = 0; w < met.size(); ++w) met[w] |= many_row_.present[w] & duplicates_[w];
+      if (many_read_ + 1 >= many_->size()) return duplicate_error(met);
+      ++many_read_;
+      if (auto read = many_->next(many_row_); !read) return read;
+    }
+  }
+
   /// Makes `many_row_` the series `target` of the many side.
   Status advance_to(size_t target) {
     while (many_read_ <= target) {
       if (auto read = many_->next(many_row_); !read) return read;
-      if (duplicate_error_ && overlap(many_row_.present, duplicates_)) return *duplicate_error_;
+      if (overlap(many_row_.present, duplicates_)) return first_duplicate();
       const uint32_t key = plan_.many_keys[many_read_++];
       auto matched = matched_.of(key);
       const auto one = one_present_.of(key);
@@ -312,7 +344,7 @@ class MatchStream final : public SeriesStream {
     // A comparison yields its left side, which is the one side when that stands on the left.
     RowOperation operation{binary_.op, Yield::Left, swapped};
     if (binary_.return_bool) operation.yield = Yield::Bool;
-    combine_rows(operation, scratch_, one, {position_, context_.annotations()});
+    combine_rows(operation, scratch_, one, notices_);
     if (!any_present(out.present)) {
       std::swap(out, scratch_);
     } else {
@@ -323,7 +355,7 @@ class MatchStream final : public SeriesStream {
   }
 
   const Binary& binary_;
-  const PositionRange position_;
+  OperatorNotices notices_;
   const StreamPtr many_;
   const StreamPtr one_;
   const MatchPlan plan_;
@@ -333,8 +365,7 @@ class MatchStream final : public SeriesStream {
   Bitmaps one_present_;  // by key
   Bitmaps matched_;      // by key: steps where some series of the many side found a partner
   std::vector<uint64_t> duplicates_;  // steps where the one side has a key twice
-  std::optional<Error> duplicate_error_;
-  Bitmaps unique_;  // by uniqueness id: steps already taken
+  Bitmaps unique_;                    // by uniqueness id: steps already taken
   size_t index_ = 0;
   size_t many_read_ = 0;
   Row many_row_;

@@ -20,7 +20,7 @@ class WindowStream final : public SeriesStream {
         range_position_(range_position),
         context_(context) {}
 
-  Status next(Row& row) override {
+  Status produce(Row& row) override {
     const SeriesInfo& series = range_->series()[index_++];
     if (auto read = range_->next(samples_); !read) return read;
     row.reset(range_->grid().steps.count);

@@ -23,7 +23,7 @@ struct WindowCall {
   std::span<const PositionRange> argument_positions;  ///< of all arguments
   const SeriesInfo& series;
   QueryContext& context;
-  PositionRange range_position;  ///< of the range vector argument
+  PositionRange range_position;  ///< where notices about samples point to
   WindowScratch& scratch;
 
   std::string_view metric_name() const { return series.labels.metric_name(); }
