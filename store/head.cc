@@ -45,18 +45,18 @@ bool before(const std::shared_ptr<const HeadBlock>& a, const std::shared_ptr<con
 SealedRanges::SealedRanges(const std::vector<PartitionInfo>& partitions) {
   for (const PartitionInfo& info : partitions) {
     end_ = std::max(end_, info.log_end);
-    // Merged partitions say nothing here: their parts may have covered different ends. Repeats are
-    // removed when reading.
-    if (info.tier == 0 && info.sample_count > 0) partitions_.push_back(info);
+    parts_.insert(parts_.end(), info.sealed_parts.begin(), info.sealed_parts.end());
+    const bool from_head = info.sealed_parts.empty() && info.tier == 0;
+    if (from_head && info.sample_count > 0) parts_.push_back({info.samples, info.log_end});
   }
-  std::sort(partitions_.begin(), partitions_.end(),
-            [](const PartitionInfo& a, const PartitionInfo& b) { return a.log_end > b.log_end; });
+  std::sort(parts_.begin(), parts_.end(),
+            [](const SealedPart& a, const SealedPart& b) { return a.log_end > b.log_end; });
 }
 
 bool SealedRanges::covers(model::TimestampMs t, LogPosition position) const {
-  for (const PartitionInfo& info : partitions_) {
-    if (info.log_end <= position) return false;  // and so are all that follow
-    if (info.samples.contains(t)) return true;
+  for (const SealedPart& part : parts_) {
+    if (part.log_end <= position) return false;  // and so are all that follow
+    if (part.samples.contains(t)) return true;
   }
   return false;
 }

@@ -35,7 +35,7 @@ class SealedRanges {
   LogPosition end() const { return end_; }
 
  private:
-  std::vector<PartitionInfo> partitions_;  // by descending log_end
+  std::vector<SealedPart> parts_;  // by descending log_end
   LogPosition end_ = 0;
 };
 

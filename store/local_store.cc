@@ -58,6 +58,7 @@ Status LocalStore::start(FileSystem& files, MetricRegistry& metrics,
 
   PartitionSet::Options partition_options;
   partition_options.path = options_.path + "/db";
+  partition_options.on_step = options_.on_step;
   auto partitions = open_partitions(partition_options);
   if (!partitions) return std::move(partitions).error();
   partitions_ = std::move(*partitions);
@@ -94,13 +95,28 @@ Status LocalStore::start(FileSystem& files, MetricRegistry& metrics,
   applier_options.sync_when_idle = options_.sync == SyncMode::Interval;
   applier_ = std::make_unique<Applier>(applier_options, head_, *log_, arrivals_, *metadata_, clock_,
                                        metrics);
+  start_background(metrics);
+  return {};
+}
+
+void LocalStore::start_background(MetricRegistry& metrics) {
   Sealer::Options sealer_options;
   sealer_options.partition_span = options_.partition_span;
   sealer_options.retention = options_.retention;
   sealer_options.background = options_.background_seal;
   sealer_ = std::make_unique<Sealer>(sealer_options, head_, *log_, *applier_, *partitions_,
                                      *metadata_, clock_, metrics);
-  return {};
+  Merger::Options merger_options;
+  merger_options.rules = {options_.partition_span, options_.retention};
+  merger_options.retention_bytes = options_.retention_bytes;
+  merger_options.background = options_.background_seal;
+  merger_ = std::make_unique<Merger>(
+      merger_options, Merger::Ports{.partitions = *partitions_,
+                                    .clock = clock_,
+                                    .metrics = metrics,
+                                    .erasures = {},
+                                    .carried_out = {},
+                                    .log_bytes = [this] { return log_->file_bytes(); }});
 }
 
 Status LocalStore::replay(const LogFrame& frame, const SealedRanges& sealed) {
@@ -157,6 +173,7 @@ Status LocalStore::replay_batch(const LogFrame& frame, const SealedRanges& seale
 
 Status LocalStore::close() {
   if (!log_) return {};
+  if (merger_) merger_->stop();
   if (sealer_) sealer_->stop();
   if (applier_) applier_->stop();
   return log_->close();

@@ -8,6 +8,7 @@
 #include "store/applier.h"
 #include "store/head.h"
 #include "store/local_log.h"
+#include "store/merger.h"
 #include "store/metadata_cache.h"
 #include "store/partition_set.h"
 #include "store/sealer.h"
@@ -51,10 +52,13 @@ class LocalStore final : public Store {
   Status close() override;
 
   const Head& head() const { return head_; }
+  /// Merges what is due and applies the limits; waits.
+  Status merge() { return merger_->run(Merger::Work::Merge); }
 
  private:
   LocalStore(const StoreOptions& options, const Clock& clock);
   Status start(FileSystem& files, MetricRegistry& metrics, const OpenPartitions& open_partitions);
+  void start_background(MetricRegistry& metrics);
   Status replay(const LogFrame& frame, const SealedRanges& sealed);
   Status replay_batch(const LogFrame& frame, const SealedRanges& sealed);
 
@@ -69,6 +73,7 @@ class LocalStore final : public Store {
   std::unique_ptr<LocalLog> log_;
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<Sealer> sealer_;
+  std::unique_ptr<Merger> merger_;
   bool replayed_batches_ = false;
 };
 

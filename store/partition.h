@@ -42,8 +42,10 @@ class Partition {
   mutable Guarded<std::shared_ptr<const IndexReader>> index_;
 };
 
-/// A source over partitions, which it keeps alive. On equal timestamps the later commit wins.
+/// A source over partitions, which it keeps alive, without what `erasures` (may be null) says. On
+/// equal timestamps the later commit wins.
 std::shared_ptr<const model::SampleSource> make_partition_source(
-    std::vector<std::shared_ptr<const Partition>> partitions);
+    std::vector<std::shared_ptr<const Partition>> partitions,
+    std::shared_ptr<const Erasures> erasures = nullptr);
 
 }  // namespace aerie::store

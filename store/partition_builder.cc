@@ -156,8 +156,7 @@ Status PartitionBuilder::close_group() {
 
 Status PartitionBuilder::put_data(const std::string& key, std::string_view value) {
   if (!data_) {
-    const std::string name = fmt::format("data-{}.sst", data_files_.size());
-    auto file = database_.build(RocksDatabase::Family::Data, name);
+    auto file = database_.build(RocksDatabase::Family::Data, file_name("data", data_files_.size()));
     if (!file) return std::move(file).error();
     data_ = std::move(*file);
   }
@@ -191,7 +190,7 @@ Status PartitionBuilder::put_clocks() {
 }
 
 Status PartitionBuilder::write_index() {
-  auto file = database_.build(RocksDatabase::Family::Index, "index.sst");
+  auto file = database_.build(RocksDatabase::Family::Index, file_name("index", 0));
   if (!file) return std::move(file).error();
   index_file_ = std::move(*file);
   record_.groups = static_cast<uint32_t>(group_sizes_.size());
@@ -213,16 +212,25 @@ Status PartitionBuilder::write_index() {
   if (Status status = index_.finish(group_sizes_, put); !status) return status;
   Result<uint64_t> size = index_file_->finish();
   if (!size) return std::move(size).error();
+  record_.info.bytes += *size;  // not in the record on disk, which is inside
   return {};
 }
 
-Result<CommitRecord> PartitionBuilder::commit() {
+/// Partitions are built beside each other: sealed and merged.
+std::string PartitionBuilder::file_name(const char* kind, size_t number) const {
+  const PartitionInfo& info = record_.info;
+  return fmt::format("{}-{}-{}-{}-{}-{}.sst", info.shard, info.tier, info.start, info.generation,
+                     kind, number);
+}
+
+Result<CommitRecord> PartitionBuilder::commit(const std::function<void()>& built) {
   if (index_.series_count() == 0) return invalid("a partition needs at least one sample");
   if (Status status = close_group(); !status) return std::move(status).error();
   if (Status status = put_clocks(); !status) return std::move(status).error();
   if (Status status = write_index(); !status) return std::move(status).error();
   std::vector<std::string> data;
   for (const auto& file : data_files_) data.push_back(file->path());
+  if (built) built();
   if (Status status = database_.ingest(data, {index_file_->path()}); !status)
     return std::move(status).error();
   return record_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -33,8 +34,11 @@ class PartitionBuilder {
   /// (order, timestamps, too many rows), Internal (a column did not come back bit for bit), those
   /// of the disk.
   Status add(const SealSeries& series);
-  /// Writes the index, then moves all files in. Returns the finished commit record.
-  Result<CommitRecord> commit();
+  /// True if no series had a sample.
+  bool empty() const { return index_.series_count() == 0; }
+  /// Writes the index, then moves all files in. Returns the finished commit record. `built`, if
+  /// given, is called between the two.
+  Result<CommitRecord> commit(const std::function<void()>& built = {});
 
  private:
   Result<uint32_t> clock_of(const std::vector<model::TimestampMs>& timestamps);
@@ -46,6 +50,7 @@ class PartitionBuilder {
   Status finish_data_file();
   Status put_clocks();
   Status write_index();
+  std::string file_name(const char* kind, size_t number) const;
 
   RocksDatabase& database_;
   const Options options_;

@@ -8,7 +8,7 @@
 namespace aerie::store {
 namespace {
 
-constexpr uint8_t kVersion = 0;
+constexpr uint8_t kVersion = 1;      // 0 had neither erasures nor sealed parts
 constexpr uint64_t kCommitSeed = 0;  // the partition's own seed stands inside
 
 template <class T>
@@ -23,6 +23,18 @@ T get_big_endian(std::string_view bytes) {
   for (size_t i = 0; i < sizeof(T); ++i)
     value = static_cast<T>(value << 8 | static_cast<uint8_t>(bytes[i]));
   return value;
+}
+
+void decode_erased(ByteReader& in, PartitionInfo& info) {
+  info.erasures = in.varint();
+  const uint64_t parts = in.varint();
+  for (uint64_t i = 0; i < parts && !in.failed(); ++i) {
+    SealedPart part;
+    part.samples.first = in.zigzag();
+    part.samples.last = in.zigzag();
+    part.log_end = in.varint();
+    info.sealed_parts.push_back(part);
+  }
 }
 
 constexpr uint64_t kSignBit = uint64_t{1} << 63;
@@ -90,7 +102,7 @@ std::string encode_commit(const CommitRecord& record) {
   put_u8(out, info.tier);
   put_zigzag(out, info.start);
   put_varint(out, info.generation);
-  put_varint(out, record.sequence);
+  put_varint(out, info.sequence);
   put_zigzag(out, info.samples.first);
   put_zigzag(out, info.samples.last);
   for (const uint64_t number : {info.log_first, info.log_end, info.series_count, info.sample_count,
@@ -103,6 +115,13 @@ std::string encode_commit(const CommitRecord& record) {
     put_zigzag(out, name.start);
     put_varint(out, name.generation);
   }
+  put_varint(out, info.erasures);
+  put_varint(out, info.sealed_parts.size());
+  for (const SealedPart& part : info.sealed_parts) {
+    put_zigzag(out, part.samples.first);
+    put_zigzag(out, part.samples.last);
+    put_varint(out, part.log_end);
+  }
   append_checksum(out, kCommitSeed);
   return out;
 }
@@ -111,7 +130,8 @@ Result<CommitRecord> decode_commit(std::string_view bytes) {
   Result<std::string_view> content = without_checksum(bytes, kCommitSeed);
   if (!content) return std::move(content).error().with("commit record");
   ByteReader in(*content);
-  if (const uint8_t version = in.u8(); version != kVersion)
+  const uint8_t version = in.u8();
+  if (version > kVersion)
     return Error(ErrorCode::InvalidArgument,
                  fmt::format("commit record has format version {}, this program knows {}", version,
                              kVersion));
@@ -121,7 +141,7 @@ Result<CommitRecord> decode_commit(std::string_view bytes) {
   info.tier = in.u8();
   info.start = in.zigzag();
   info.generation = static_cast<uint32_t>(in.varint());
-  record.sequence = in.varint();
+  info.sequence = in.varint();
   info.samples.first = in.zigzag();
   info.samples.last = in.zigzag();
   info.log_first = in.varint();
@@ -141,6 +161,7 @@ Result<CommitRecord> decode_commit(std::string_view bytes) {
     name.generation = static_cast<uint32_t>(in.varint());
     record.replaces.push_back(name);
   }
+  if (version > 0) decode_erased(in, info);
   if (in.failed() || !in.at_end()) return Error(ErrorCode::Corruption, "commit record is damaged");
   return record;
 }

@@ -48,8 +48,7 @@ std::string record_key(std::string_view prefix, RecordKind kind, uint32_t number
 std::string record_key(std::string_view prefix, RecordKind kind, uint32_t name, uint32_t block);
 
 struct CommitRecord {
-  PartitionInfo info;     // `bytes` is of the data files; the set adds the index file's
-  uint64_t sequence = 0;  // of the commit in its database
+  PartitionInfo info;  // on disk `bytes` is of the data files; the index file's is added when read
   uint32_t groups = 0;
   uint32_t clocks = 0;
   uint64_t seed = 0;

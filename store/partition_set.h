@@ -11,12 +11,22 @@
 #include "model/sample.h"
 #include "model/sample_source.h"
 #include "store/keyed_table.h"
+#include "store/steps.h"
 
 namespace aerie::store {
 
 /// Bytes from the start of a shard's log; what a partition covers is counted in it.
 /// docs/formats/log.md.
 using LogPosition = uint64_t;
+
+/// A part of the log that needs no replay: samples of `samples` at positions before `log_end`.
+struct SealedPart {
+  model::TimeRange samples;
+  LogPosition log_end = 0;
+  bool operator==(const SealedPart&) const = default;
+};
+
+class Erasures;
 
 /// One commit record. docs/formats/partition.md.
 struct PartitionInfo {
@@ -30,6 +40,11 @@ struct PartitionInfo {
   uint64_t series_count = 0;
   uint64_t sample_count = 0;
   uint64_t bytes = 0;  ///< of its files
+  /// Of the commit; where two partitions hold a sample of one time, that of the greater one counts.
+  uint64_t sequence = 0;
+  uint64_t erasures = 0;  ///< deletions up to this number are carried out or came before
+  /// Of a merged one: what its parts said of the log. Empty: it was sealed from the head.
+  std::vector<SealedPart> sealed_parts;
 };
 
 /// One series to be sealed. Samples strictly ascending in time.
@@ -38,13 +53,24 @@ struct SealSeries {
   model::SeriesSamples samples;
 };
 
+/// What becomes one partition. docs/formats/partition.md.
+struct MergeRequest {
+  std::vector<PartitionInfo> parts;  ///< live, of one shard; one alone is written anew
+  uint8_t tier = 0;
+  model::TimestampMs start = 0;
+  std::shared_ptr<const Erasures> erasures;  ///< carried out; may be null
+  /// Called between series; may take its time. An error ends the merge, and nothing has changed.
+  std::function<Status()> pause;
+};
+
 /// The immutable partitions on disk and the `meta` tables beside them: RocksDB behind one door.
-/// Thread-safe; seal() and the drop calls are made by one background thread at a time.
+/// Thread-safe; seal() is called by one thread at a time, merge() by another.
 class PartitionSet {
  public:
   struct Options {
     std::string path;  ///< folder of the RocksDB database; created if missing
     uint64_t block_cache_bytes = 64u << 20;
+    StepHook on_step;
   };
   /// Opens, finishes or removes what a crash left half-done, reads the commit records.
   /// Errors: AlreadyExists (another process holds it), Corruption, IoError, InvalidArgument (format
@@ -64,12 +90,28 @@ class PartitionSet {
   virtual Result<PartitionInfo> seal(PartitionInfo info,
                                      const std::function<bool(SealSeries&)>& next) = 0;
 
-  /// Removes partitions whose newest sample lies before `t`. Pinned ones stay readable until
-  /// unpinned.
-  virtual Status drop_before(model::TimestampMs t) = 0;
+  /// Writes one partition that replaces `request.parts`: every sample of theirs that is not erased,
+  /// verified as seal() does, series by series in bounded memory. Readers see either all parts or
+  /// the new one. What is returned has no samples if nothing was left: then the parts are gone and
+  /// nothing came in their place. Errors: NotFound (a part is not live, or being merged), those of
+  /// reading and of the disk.
+  virtual Result<PartitionInfo> merge(const MergeRequest& request) = 0;
+  /// True if the partition holds a series that one of the erasures concerns which it has not yet
+  /// carried out. Reads its index only. False if it is not live.
+  virtual Result<bool> concerned(const PartitionInfo& partition,
+                                 const Erasures& erasures) const = 0;
 
-  /// A source over all partitions live now. Holds them until destroyed.
-  virtual std::shared_ptr<const model::SampleSource> pin() const = 0;
+  /// Removes partitions whose newest sample lies before `t`. Pinned ones stay readable until
+  /// unpinned; those that are just being merged stay.
+  virtual Status drop_before(model::TimestampMs t) = 0;
+  /// Removes the partitions of this list that are live and not just being merged.
+  virtual Status drop(const std::vector<PartitionInfo>& partitions) = 0;
+
+  /// A source over all partitions live now, without what `erasures` (may be null) says. Holds them
+  /// until destroyed.
+  virtual std::shared_ptr<const model::SampleSource> pin(
+      std::shared_ptr<const Erasures> erasures) const = 0;
+  std::shared_ptr<const model::SampleSource> pin() const { return pin(nullptr); }
 
   /// The durable table called `name`; made on first use.
   virtual Result<std::shared_ptr<KeyedTable>> table(const std::string& name) = 0;

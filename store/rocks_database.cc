@@ -208,14 +208,16 @@ class Database final : public RocksDatabase {
     return std::optional<std::string>(std::move(value));
   }
 
-  std::vector<std::string> first_keys(Family family) const override {
+  std::vector<FileSize> files(Family family) const override {
     rocksdb::ColumnFamilyMetaData metadata;
     database_->GetColumnFamilyMetaData(handle(family), &metadata);
-    std::vector<std::string> keys;
+    std::vector<FileSize> all;
     for (const rocksdb::LevelMetaData& level : metadata.levels)
-      for (const rocksdb::SstFileMetaData& file : level.files) keys.push_back(file.smallestkey);
-    std::sort(keys.begin(), keys.end());
-    return keys;
+      for (const rocksdb::SstFileMetaData& file : level.files)
+        all.push_back({file.smallestkey, file.size});
+    std::sort(all.begin(), all.end(),
+              [](const FileSize& a, const FileSize& b) { return a.first_key < b.first_key; });
+    return all;
   }
 
   Result<std::vector<std::pair<std::string, std::string>>> scan(

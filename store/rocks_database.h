@@ -31,9 +31,13 @@ class RocksDatabase {
   virtual const std::string& building_folder() const = 0;
 
   virtual Result<std::optional<std::string>> get(Family family, std::string_view key) const = 0;
-  /// The first key of every file, sorted. Reads no file: a damaged block must not keep the database
+  struct FileSize {
+    std::string first_key;
+    uint64_t bytes = 0;
+  };
+  /// Every file, sorted by its first key. Reads no file: a damaged block must not keep the database
   /// closed.
-  virtual std::vector<std::string> first_keys(Family family) const = 0;
+  virtual std::vector<FileSize> files(Family family) const = 0;
   /// All rows whose key begins with `prefix`.
   virtual Result<std::vector<std::pair<std::string, std::string>>> scan(
       Family family, std::string_view prefix) const = 0;

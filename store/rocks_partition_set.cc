@@ -4,6 +4,8 @@
 
 #include "base/log.h"
 #include "store/byte_io.h"
+#include "store/erasures.h"
+#include "store/merge_stream.h"
 #include "store/partition.h"
 #include "store/partition_builder.h"
 #include "store/partition_set.h"
@@ -21,21 +23,47 @@ bool by_name(const PartitionPtr& a, const PartitionPtr& b) {
 }
 
 /// Index first: without its commit record a partition is gone, whatever happens next.
-Status remove_partition(RocksDatabase& database, const std::string& prefix) {
+Status remove_partition(RocksDatabase& database, const std::string& prefix,
+                        const StepHook& on_step) {
   const std::string end = prefix_end(prefix);
   if (Status status = database.delete_files(Family::Index, prefix, end); !status) return status;
+  reached(on_step, "remove.index_gone");
   return database.delete_files(Family::Data, prefix, end);
 }
 
-/// The partitions that have files in a family.
-Result<std::set<PartitionName>> list_partitions(const RocksDatabase& database, Family family) {
-  std::set<PartitionName> names;
-  for (const std::string& key : database.first_keys(family)) {
-    Result<PartitionName> name = parse_prefix(key);
+/// The partitions that have files in a family, with the sizes of these.
+Result<std::map<PartitionName, uint64_t>> list_partitions(const RocksDatabase& database,
+                                                          Family family) {
+  std::map<PartitionName, uint64_t> names;
+  for (const RocksDatabase::FileSize& file : database.files(family)) {
+    Result<PartitionName> name = parse_prefix(file.first_key);
     if (!name) return std::move(name).error();
-    names.insert(*name);
+    names[*name] += file.bytes;
   }
   return names;
+}
+
+/// What the parts said of the log, as they are, without those that another one includes.
+std::vector<SealedPart> sealed_parts(const Partitions& parts) {
+  std::vector<SealedPart> all;
+  for (const PartitionPtr& part : parts) {
+    const PartitionInfo& info = part->info();
+    if (info.sealed_parts.empty() && info.tier == 0) all.push_back({info.samples, info.log_end});
+    all.insert(all.end(), info.sealed_parts.begin(), info.sealed_parts.end());
+  }
+  std::vector<SealedPart> out;
+  for (const SealedPart& one : all) {
+    const auto includes = [&](const SealedPart& other) {
+      return other.samples.first <= one.samples.first && one.samples.last <= other.samples.last &&
+             one.log_end <= other.log_end;
+    };
+    const bool known = std::any_of(out.begin(), out.end(), includes);
+    const bool beaten = std::any_of(all.begin(), all.end(), [&](const SealedPart& other) {
+      return !(other == one) && includes(other);
+    });
+    if (!known && !beaten) out.push_back(one);
+  }
+  return out;
 }
 
 class RocksKeyedTable final : public KeyedTable {
@@ -76,8 +104,8 @@ class RocksKeyedTable final : public KeyedTable {
 
 class RocksPartitionSet final : public PartitionSet {
  public:
-  explicit RocksPartitionSet(std::shared_ptr<RocksDatabase> database)
-      : database_(std::move(database)) {}
+  RocksPartitionSet(std::shared_ptr<RocksDatabase> database, StepHook on_step)
+      : database_(std::move(database)), on_step_(std::move(on_step)) {}
   ~RocksPartitionSet() override {
     sweep().ignore("what stays is removed after the next open and drop");
   }
@@ -99,10 +127,19 @@ class RocksPartitionSet final : public PartitionSet {
 
   Result<PartitionInfo> seal(PartitionInfo info,
                              const std::function<bool(SealSeries&)>& next) override;
-  Status drop_before(model::TimestampMs t) override;
+  Result<PartitionInfo> merge(const MergeRequest& request) override;
+  Result<bool> concerned(const PartitionInfo& partition, const Erasures& erasures) const override;
+  Status drop_before(model::TimestampMs t) override {
+    return drop_if([=](const PartitionInfo& info) { return info.samples.last < t; });
+  }
+  Status drop(const std::vector<PartitionInfo>& partitions) override {
+    std::set<PartitionName> names;
+    for (const PartitionInfo& info : partitions) names.insert(name_of(info));
+    return drop_if([&](const PartitionInfo& info) { return names.contains(name_of(info)); });
+  }
 
-  std::shared_ptr<const model::SampleSource> pin() const override {
-    return make_partition_source(snapshot());
+  std::shared_ptr<const model::SampleSource> pin(ErasuresPtr erasures) const override {
+    return make_partition_source(snapshot(), std::move(erasures));
   }
 
   Result<std::shared_ptr<KeyedTable>> table(const std::string& name) override {
@@ -111,20 +148,48 @@ class RocksPartitionSet final : public PartitionSet {
 
  private:
   struct Catalog {
-    Partitions live;     // sorted by name
-    Partitions dropped;  // still pinned, or waiting for the next sweep
+    Partitions live;                // sorted by name
+    Partitions dropped;             // still pinned, or waiting for the next sweep
+    std::set<PartitionName> taken;  // being built, or being removed
+    std::set<PartitionName> merging;
     std::map<uint16_t, LogPosition> sealed_end;
     uint64_t next_sequence = 1;
+  };
+
+  /// Keeps names from being used, or partitions from being dropped, until it is destroyed.
+  class Claim {
+   public:
+    Claim(Guarded<Catalog>& catalog, std::set<PartitionName> Catalog::*list,
+          std::set<PartitionName> names)
+        : catalog_(catalog), list_(list), names_(std::move(names)) {}
+    ~Claim() {
+      catalog_.with([&](Catalog& catalog) {
+        for (const PartitionName& name : names_) (catalog.*list_).erase(name);
+      });
+    }
+    Claim(const Claim&) = delete;
+    Claim& operator=(const Claim&) = delete;
+
+   private:
+    Guarded<Catalog>& catalog_;
+    std::set<PartitionName> Catalog::*list_;
+    const std::set<PartitionName> names_;
   };
 
   Partitions snapshot() const {
     return catalog_.with([](const Catalog& catalog) { return catalog.live; });
   }
-  uint32_t next_generation(const PartitionInfo& info) const;
+  PartitionName take_name(const PartitionInfo& info);
   Result<CommitRecord> read_commit(const PartitionName& name) const;
+  Result<Partitions> begin_merge(const MergeRequest& request);
+  Result<CommitRecord> write_merged(const MergeRequest& request, const Partitions& parts,
+                                    CommitRecord record);
+  void add(Catalog& catalog, const PartitionPtr& partition);
+  Status drop_if(const std::function<bool(const PartitionInfo&)>& unwanted);
   Status sweep();
 
   const std::shared_ptr<RocksDatabase> database_;
+  const StepHook on_step_;
   Guarded<Catalog> catalog_;
 };
 
@@ -140,35 +205,36 @@ Result<CommitRecord> RocksPartitionSet::read_commit(const PartitionName& name) c
 }
 
 Status RocksPartitionSet::load() {
-  Result<std::set<PartitionName>> indexed = list_partitions(*database_, Family::Index);
+  auto indexed = list_partitions(*database_, Family::Index);
   if (!indexed) return std::move(indexed).error();
   std::vector<CommitRecord> records;
   std::set<PartitionName> replaced;
-  for (const PartitionName& name : *indexed) {
+  for (const auto& [name, bytes] : *indexed) {
     Result<CommitRecord> record = read_commit(name);
     if (!record) return std::move(record).error().with(to_string(name));
+    record->info.bytes += bytes;
     replaced.insert(record->replaces.begin(), record->replaces.end());
     records.push_back(std::move(*record));
   }
   Catalog catalog;
   std::set<PartitionName> wanted;
   for (CommitRecord& record : records) {
-    catalog.next_sequence = std::max(catalog.next_sequence, record.sequence + 1);
+    catalog.next_sequence = std::max(catalog.next_sequence, record.info.sequence + 1);
     LogPosition& end = catalog.sealed_end[record.info.shard];
     end = std::max(end, record.info.log_end);
     const PartitionName name = name_of(record.info);
     if (replaced.contains(name)) {
       AERIE_LOG(Info, "removing a replaced partition", {"name", to_string(name)});
-      if (Status status = remove_partition(*database_, partition_prefix(name)); !status)
+      if (Status status = remove_partition(*database_, partition_prefix(name), on_step_); !status)
         return status;
       continue;
     }
     wanted.insert(name);
     catalog.live.push_back(std::make_shared<const Partition>(database_, std::move(record)));
   }
-  Result<std::set<PartitionName>> stored = list_partitions(*database_, Family::Data);
+  auto stored = list_partitions(*database_, Family::Data);
   if (!stored) return std::move(stored).error();
-  for (const PartitionName& name : *stored) {
+  for (const auto& [name, bytes] : *stored) {
     if (wanted.contains(name)) continue;
     AERIE_LOG(Info, "removing columns without a commit record", {"name", to_string(name)});
     const std::string prefix = partition_prefix(name);
@@ -180,51 +246,180 @@ Status RocksPartitionSet::load() {
   return {};
 }
 
-uint32_t RocksPartitionSet::next_generation(const PartitionInfo& info) const {
-  return catalog_.with([&](const Catalog& catalog) {
+/// A name that no file on disk, no partition under construction and no `replaces` has: a partition
+/// named there would be taken for a replaced one at the next open.
+PartitionName RocksPartitionSet::take_name(const PartitionInfo& info) {
+  return catalog_.with([&](Catalog& catalog) {
+    PartitionName name = name_of(info);
     uint32_t last = 0;
+    const auto avoid = [&](const PartitionName& other) {
+      if (other.shard == name.shard && other.tier == name.tier && other.start == name.start)
+        last = std::max(last, other.generation);
+    };
     for (const Partitions* list : {&catalog.live, &catalog.dropped})
       for (const PartitionPtr& partition : *list) {
-        const PartitionInfo& other = partition->info();
-        if (other.shard == info.shard && other.tier == info.tier && other.start == info.start)
-          last = std::max(last, other.generation);
+        avoid(name_of(partition->info()));
+        for (const PartitionName& replaced : partition->record().replaces) avoid(replaced);
       }
-    return last + 1;
+    for (const PartitionName& taken : catalog.taken) avoid(taken);
+    name.generation = last + 1;
+    catalog.taken.insert(name);
+    return name;
   });
+}
+
+void RocksPartitionSet::add(Catalog& catalog, const PartitionPtr& partition) {
+  const PartitionInfo& info = partition->info();
+  catalog.live.insert(
+      std::upper_bound(catalog.live.begin(), catalog.live.end(), partition, by_name), partition);
+  LogPosition& end = catalog.sealed_end[info.shard];
+  end = std::max(end, info.log_end);
 }
 
 Result<PartitionInfo> RocksPartitionSet::seal(PartitionInfo info,
                                               const std::function<bool(SealSeries&)>& next) {
   sweep().ignore("tried again at the next seal");
   CommitRecord record;
-  record.info = info;
-  record.info.generation = next_generation(info);
-  record.sequence = catalog_.with([](Catalog& catalog) { return catalog.next_sequence++; });
+  const PartitionName name = take_name(info);
+  const Claim claim(catalog_, &Catalog::taken, {name});
+  record.info = std::move(info);
+  record.info.generation = name.generation;
+  record.info.sequence = catalog_.with([](Catalog& catalog) { return catalog.next_sequence++; });
   record.seed = database_->seed();
-  const std::string context = "seal " + to_string(name_of(record.info));
+  const std::string context = "seal " + to_string(name);
   PartitionBuilder builder(*database_, record, {});
   SealSeries series;
   while (next(series)) {
     if (Status status = builder.add(series); !status)
       return std::move(status).error().with(context);
   }
-  Result<CommitRecord> committed = builder.commit();
+  Result<CommitRecord> committed =
+      builder.commit([this] { reached(on_step_, "seal.files_built"); });
   if (!committed) return std::move(committed).error().with(context);
+  reached(on_step_, "seal.committed");
   auto partition = std::make_shared<const Partition>(database_, std::move(*committed));
-  catalog_.with([&](Catalog& catalog) {
-    catalog.live.insert(
-        std::upper_bound(catalog.live.begin(), catalog.live.end(), partition, by_name), partition);
-    LogPosition& end = catalog.sealed_end[info.shard];
-    end = std::max(end, info.log_end);
-  });
+  catalog_.with([&](Catalog& catalog) { add(catalog, partition); });
   return partition->info();
 }
 
-Status RocksPartitionSet::drop_before(model::TimestampMs t) {
+// -------------------------------------------------------------------------------------------------
+// merging
+
+/// Finds the parts and marks them, so that they stay.
+Result<Partitions> RocksPartitionSet::begin_merge(const MergeRequest& request) {
+  if (request.parts.empty()) return Error(ErrorCode::InvalidArgument, "nothing to merge");
+  return catalog_.with([&](Catalog& catalog) -> Result<Partitions> {
+    Partitions parts;
+    for (const PartitionInfo& info : request.parts) {
+      const PartitionName name = name_of(info);
+      const auto same = [&](const PartitionPtr& one) { return name_of(one->info()) == name; };
+      const auto at = std::find_if(catalog.live.begin(), catalog.live.end(), same);
+      if (at == catalog.live.end() || catalog.merging.contains(name))
+        return Error(ErrorCode::NotFound, "not live: " + to_string(name));
+      if (name.shard != request.parts[0].shard)
+        return Error(ErrorCode::InvalidArgument, "merge across shards: " + to_string(name));
+      parts.push_back(*at);
+    }
+    for (const PartitionPtr& part : parts) catalog.merging.insert(name_of(part->info()));
+    return parts;
+  });
+}
+
+/// Nothing is committed if no series is left: the record then has no samples.
+Result<CommitRecord> RocksPartitionSet::write_merged(const MergeRequest& request,
+                                                     const Partitions& parts, CommitRecord record) {
+  PartitionBuilder builder(*database_, record, {});
+  MergeStream stream(parts, request.erasures);
+  SealSeries series;
+  while (true) {
+    Result<bool> more = stream.next(series);
+    if (!more) return std::move(more).error();
+    if (!*more) break;
+    if (Status status = builder.add(series); !status) return std::move(status).error();
+    if (!request.pause) continue;
+    if (Status status = request.pause(); !status) return std::move(status).error();
+  }
+  if (builder.empty()) return record;
+  return builder.commit([this] { reached(on_step_, "merge.files_built"); });
+}
+
+Result<PartitionInfo> RocksPartitionSet::merge(const MergeRequest& request) {
+  sweep().ignore("tried again at the next merge");
+  Result<Partitions> parts = begin_merge(request);
+  if (!parts) return std::move(parts).error();
+  CommitRecord record;
+  std::set<PartitionName> names;
+  PartitionInfo& info = record.info;
+  info.shard = (*parts)[0]->info().shard;
+  info.tier = request.tier;
+  info.start = request.start;
+  info.log_first = (*parts)[0]->info().log_first;
+  for (const PartitionPtr& part : *parts) {
+    names.insert(name_of(part->info()));
+    info.log_first = std::min(info.log_first, part->info().log_first);
+    info.log_end = std::max(info.log_end, part->info().log_end);
+    // Not a new one: against a partition that is not part of this merge it must stay as it was.
+    info.sequence = std::max(info.sequence, part->info().sequence);
+    info.erasures = std::max(info.erasures, part->info().erasures);
+  }
+  if (request.erasures) info.erasures = std::max(info.erasures, request.erasures->last_number());
+  info.sealed_parts = sealed_parts(*parts);
+  record.replaces.assign(names.begin(), names.end());
+  record.seed = database_->seed();
+  const Claim merging(catalog_, &Catalog::merging, names);
+  const PartitionName name = take_name(info);
+  const Claim claim(catalog_, &Catalog::taken, {name});
+  info.generation = name.generation;
+
+  Result<CommitRecord> written = write_merged(request, *parts, record);
+  if (!written) return std::move(written).error().with("merge into " + to_string(name));
+  const bool empty = written->info.sample_count == 0;
+  if (!empty) reached(on_step_, "merge.committed");
+  const PartitionInfo result = written->info;
+  PartitionPtr partition;
+  if (!empty) partition = std::make_shared<const Partition>(database_, std::move(*written));
+  catalog_.with([&](Catalog& catalog) {
+    if (partition) add(catalog, partition);
+    const auto replaced = [&](const PartitionPtr& one) {
+      return names.contains(name_of(one->info()));
+    };
+    std::erase_if(catalog.live, replaced);
+    catalog.dropped.insert(catalog.dropped.end(), parts->begin(), parts->end());
+  });
+  parts->clear();  // the last owner but readers is the catalog
+  sweep().ignore("tried again at the next merge");
+  reached(on_step_, "merge.parts_removed");
+  return result;
+}
+
+Result<bool> RocksPartitionSet::concerned(const PartitionInfo& partition,
+                                          const Erasures& erasures) const {
+  const PartitionName name = name_of(partition);
+  for (const PartitionPtr& one : snapshot()) {
+    if (name_of(one->info()) != name) continue;
+    const auto concerning = erasures.concerning(one->info().erasures, one->info().samples);
+    if (concerning.empty()) return false;
+    auto index = one->index();
+    if (!index) return std::move(index).error();
+    for (const Erasure* erasure : concerning)
+      for (const model::Matchers& selector : erasure->selectors) {
+        Result<SeriesSet> set = (*index)->match(selector);
+        if (!set) return std::move(set).error();
+        if (!set->empty()) return true;
+      }
+  }
+  return false;
+}
+
+// -------------------------------------------------------------------------------------------------
+// removing
+
+Status RocksPartitionSet::drop_if(const std::function<bool(const PartitionInfo&)>& unwanted) {
   catalog_.with([&](Catalog& catalog) {
     const auto old = std::stable_partition(
-        catalog.live.begin(), catalog.live.end(),
-        [=](const PartitionPtr& one) { return one->info().samples.last >= t; });
+        catalog.live.begin(), catalog.live.end(), [&](const PartitionPtr& one) {
+          return !unwanted(one->info()) || catalog.merging.contains(name_of(one->info()));
+        });
     std::move(old, catalog.live.end(), std::back_inserter(catalog.dropped));
     catalog.live.erase(old, catalog.live.end());
   });
@@ -233,23 +428,30 @@ Status RocksPartitionSet::drop_before(model::TimestampMs t) {
 
 /// Removes the files of dropped partitions that nobody reads any more.
 Status RocksPartitionSet::sweep() {
-  // The list is taken out of the catalog so that nobody can pin what is found free; generations
-  // stay unique because seal() and drop_before() do not run at the same time.
-  Partitions dropped =
-      catalog_.with([](Catalog& catalog) { return std::exchange(catalog.dropped, {}); });
-  Partitions kept;
-  Status result;
-  for (PartitionPtr& partition : dropped) {
-    if (partition.use_count() == 1) {
-      Status status = remove_partition(*database_, partition->prefix());
-      if (status) continue;
-      result = std::move(status);
-    }
-    kept.push_back(std::move(partition));
-  }
+  // Only readers that have them already can hold dropped partitions: who is alone stays alone.
+  Partitions unread;
+  std::set<PartitionName> names;
   catalog_.with([&](Catalog& catalog) {
-    std::move(kept.begin(), kept.end(), std::back_inserter(catalog.dropped));
+    std::erase_if(catalog.dropped, [&](PartitionPtr& one) {
+      if (one.use_count() != 1) return false;
+      names.insert(name_of(one->info()));
+      catalog.taken.insert(name_of(one->info()));
+      for (const PartitionName& replaced : one->record().replaces) {
+        names.insert(replaced);
+        catalog.taken.insert(replaced);
+      }
+      unread.push_back(std::move(one));
+      return true;
+    });
   });
+  const Claim claim(catalog_, &Catalog::taken, names);
+  Status result;
+  for (PartitionPtr& partition : unread) {
+    Status status = remove_partition(*database_, partition->prefix(), on_step_);
+    if (status) continue;
+    result = std::move(status);
+    catalog_.with([&](Catalog& catalog) { catalog.dropped.push_back(std::move(partition)); });
+  }
   return result;
 }
 
@@ -258,7 +460,7 @@ Status RocksPartitionSet::sweep() {
 Result<std::unique_ptr<PartitionSet>> PartitionSet::open(Options options) {
   auto database = RocksDatabase::open(options.path, options.block_cache_bytes);
   if (!database) return std::move(database).error();
-  auto set = std::make_unique<RocksPartitionSet>(std::move(*database));
+  auto set = std::make_unique<RocksPartitionSet>(std::move(*database), std::move(options.on_step));
   if (Status status = set->load(); !status)
     return std::move(status).error().with("open " + options.path);
   return std::unique_ptr<PartitionSet>(std::move(set));

@@ -17,6 +17,7 @@
 #include "store/arrivals.h"
 #include "store/file_system.h"
 #include "store/keyed_table.h"
+#include "store/steps.h"
 #include "store/write_batch.h"
 
 namespace aerie::store {
@@ -27,12 +28,15 @@ enum class SyncMode : uint8_t { Always, Interval, Off };
 struct StoreOptions {
   std::string path;                                       ///< `--storage.path`; created if missing
   model::DurationMs retention = 15LL * 24 * 3600 * 1000;  ///< 0: keep for ever
+  uint64_t retention_bytes = 0;  ///< of partitions and log together; 0: no limit
   SyncMode sync = SyncMode::Always;
   model::DurationMs sync_interval = 1000;               ///< for SyncMode::Interval
   model::DurationMs partition_span = 30LL * 60 * 1000;  ///< of tier 0
   model::DurationMs future_limit =
-      10LL * 60 * 1000;         ///< samples further ahead are refused; 0: no limit
-  bool background_seal = true;  ///< false: partitions are sealed by flush() only (tests)
+      10LL * 60 * 1000;  ///< samples further ahead are refused; 0: no limit
+  /// False (tests): partitions are sealed by flush() only, and merged when asked.
+  bool background_seal = true;
+  StepHook on_step;  ///< empty but in crash tests
 };
 
 /// One row of `/api/v1/metadata`.

@@ -47,7 +47,20 @@ class ForgetfulPartitionSet final : public store::PartitionSet {
   Result<store::PartitionInfo> seal(store::PartitionInfo info,
                                     const std::function<bool(store::SealSeries&)>& next) override;
   Status drop_before(model::TimestampMs t) override { return real_->drop_before(t); }
-  std::shared_ptr<const model::SampleSource> pin() const override { return real_->pin(); }
+  Result<store::PartitionInfo> merge(const store::MergeRequest& request) override {
+    return real_->merge(request);
+  }
+  Result<bool> concerned(const store::PartitionInfo& partition,
+                         const store::Erasures& erasures) const override {
+    return real_->concerned(partition, erasures);
+  }
+  Status drop(const std::vector<store::PartitionInfo>& partitions) override {
+    return real_->drop(partitions);
+  }
+  std::shared_ptr<const model::SampleSource> pin(
+      std::shared_ptr<const store::Erasures> erasures) const override {
+    return real_->pin(std::move(erasures));
+  }
   Result<std::shared_ptr<store::KeyedTable>> table(const std::string& name) override {
     return real_->table(name);
   }

@@ -188,7 +188,7 @@ TEST_CASE("what a crash leaves half-done is removed at open") {
     record.info = partition_at(0, 0, 5);
     record.info.tier = 1;
     record.info.generation = 1;
-    record.sequence = 3;
+    record.info.sequence = 3;
     record.seed = database->seed();
     record.replaces = {{0, 0, 0, 1}};
     PartitionBuilder builder(*database, record, {});

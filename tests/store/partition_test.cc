@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "store/checksum.h"
 #include "store/partition_builder.h"
 #include "store/partition_record.h"
 #include "tests/store/support/columns.h"
@@ -23,7 +24,7 @@ CommitRecord record_of(model::TimestampMs start, uint32_t generation) {
   record.info.start = start;
   record.info.generation = generation;
   record.info.log_end = 300;
-  record.sequence = generation;
+  record.info.sequence = generation;
   record.seed = kSeed;
   return record;
 }
@@ -71,16 +72,30 @@ TEST_CASE("a commit record has its documented bytes, newer versions are refused"
   record.groups = 1;
   record.clocks = 2;
   record.replaces = {{0, 0, -1, 1}};
+  record.info.erasures = 4;
+  record.info.sealed_parts = {{{1'800'000, 1'800'010}, 200}};
   const std::string bytes = encode_commit(record);
   CHECK(hex(bytes) ==
-        "00 00 00 80 dd db 01 02 02 80 dd db 01 fe b9 b7 03 00 ac 02 03 e8 02 01 02 e8 07 07 00 00 "
+        "01 00 00 80 dd db 01 02 02 80 dd db 01 fe b9 b7 03 00 ac 02 03 e8 02 01 02 e8 07 07 00 00 "
         "00 00 00 00 00 "
-        "01 00 01 01 fb d5 23 b5 77 d5 ab b3");
+        "01 00 01 01 04 01 80 dd db 01 94 dd db 01 c8 01 29 34 87 12 4f 6c 7a a9");
   const CommitRecord back = must(decode_commit(bytes));
   CHECK(back.info.samples == record.info.samples);
   CHECK(back.info.log_end == 300);
-  CHECK(back.sequence == 2);
+  CHECK(back.info.sequence == 2);
   CHECK(back.replaces == record.replaces);
+  CHECK(back.info.erasures == 4);
+  CHECK(back.info.sealed_parts == record.info.sealed_parts);
+
+  // Version 0 ended behind the replaced partitions.
+  std::string old = bytes.substr(0, bytes.size() - 8 - 12);
+  old[0] = 0;
+  append_checksum(old, 0);
+  CHECK(must(decode_commit(old)).replaces == record.replaces);
+  old = std::string(1, 2) + bytes.substr(1, bytes.size() - 9);
+  append_checksum(old, 0);
+  CHECK(decode_commit(old).error().message() ==
+        "commit record has format version 2, this program knows 1");
 
   std::string flipped = bytes;
   flipped[9] ^= 1;
@@ -157,7 +172,7 @@ TEST_CASE("what cannot be sealed is refused before anything is visible") {
   histogram.positive_spans = {{0, 2}};
   odd.samples.histograms.push_back({5, std::make_shared<const model::NativeHistogram>(histogram)});
   CHECK(refusal({odd}) == "buckets of a histogram do not fit its spans: m");
-  CHECK(database->first_keys(Family::Index).empty());
+  CHECK(database->files(Family::Index).empty());
   CHECK(refusal({good}) == "committed");
 }
 

@@ -1,0 +1,85 @@
+#include "store/merge_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace aerie::store {
+namespace {
+
+constexpr uint32_t kBlockSeries = 4 * kSeriesPerBlock;
+
+}  // namespace
+
+MergeStream::MergeStream(std::vector<std::shared_ptr<const Partition>> parts, ErasuresPtr erasures)
+    : erasures_(std::move(erasures)) {
+  // Later commits win, so they are read last.
+  std::sort(parts.begin(), parts.end(),
+            [](const auto& a, const auto& b) { return a->info().sequence < b->info().sequence; });
+  for (auto& part : parts) {
+    Cursor cursor;
+    cursor.place = static_cast<uint32_t>(cursors_.size());
+    cursor.partition = std::move(part);
+    cursors_.push_back(std::move(cursor));
+  }
+}
+
+/// Reads the labels of the next block of series; none are left behind the last.
+Status MergeStream::fill(Cursor& cursor) {
+  auto index = cursor.partition->index();
+  if (!index) return std::move(index).error();
+  const uint32_t count = (*index)->series_count();
+  cursor.first += static_cast<uint32_t>(cursor.labels.size());
+  cursor.labels.clear();
+  cursor.at = 0;
+  SeriesSet block(count);
+  block.add_run(std::min(cursor.first, count), std::min(cursor.first + kBlockSeries, count));
+  return (*index)->labels(
+      block, [&](uint32_t, model::Labels labels) { cursor.labels.push_back(std::move(labels)); });
+}
+
+/// False at the partition's end.
+Result<bool> MergeStream::advance(Cursor& cursor) {
+  if (++cursor.at >= cursor.labels.size())
+    if (Status filled = fill(cursor); !filled) return std::move(filled).error();
+  return !cursor.labels.empty();
+}
+
+Status MergeStream::add(Cursor& cursor, SealSeries& out) {
+  part_.clear();
+  const Partition& partition = *cursor.partition;
+  const auto series = cursor.first + static_cast<uint32_t>(cursor.at);
+  if (Status read = reader_.read(partition, cursor.place, series, {}, part_); !read) return read;
+  if (erasures_) {
+    const PartitionInfo& info = partition.info();
+    erase_samples(part_, erasures_->ranges(out.labels, info.erasures, info.samples));
+  }
+  merge_later(out.samples, part_);
+  return {};
+}
+
+Result<bool> MergeStream::next(SealSeries& out) {
+  if (!std::exchange(started_, true)) {
+    for (Cursor& cursor : cursors_)
+      if (Status filled = fill(cursor); !filled) return std::move(filled).error();
+    std::erase_if(cursors_, [](const Cursor& cursor) { return cursor.labels.empty(); });
+  }
+  if (cursors_.empty()) return false;
+  const SealOrder less;
+  const Cursor* least = &cursors_[0];
+  for (const Cursor& cursor : cursors_)
+    if (less(cursor.labels[cursor.at], least->labels[least->at])) least = &cursor;
+  out.labels = least->labels[least->at];
+  out.samples.clear();
+  bool ended = false;
+  for (Cursor& cursor : cursors_) {
+    if (cursor.labels[cursor.at] != out.labels) continue;
+    if (Status added = add(cursor, out); !added) return std::move(added).error();
+    Result<bool> more = advance(cursor);
+    if (!more) return more;
+    ended = ended || !*more;
+  }
+  if (ended) std::erase_if(cursors_, [](const Cursor& cursor) { return cursor.labels.empty(); });
+  return true;
+}
+
+}  // namespace aerie::store
