@@ -6,8 +6,8 @@
 
 #include "alerting/template_functions.h"
 #include "alerting/template_lexer.h"
-#include "alerting/template_literals.h"
 #include "alerting/template_tree.h"
+#include "model/go_text.h"
 #include "model/labels.h"
 
 namespace aerie::alerting {
@@ -197,7 +197,7 @@ class Parser {
     const Token token = next_non_space();
     if (token.type == TokenType::RawString) return token.text.substr(1, token.text.size() - 2);
     if (token.type != TokenType::String) unexpected(token, context);
-    auto name = unquote(token.text);
+    auto name = model::go_unquote(token.text);
     if (!name) fail("invalid syntax");
     return std::move(*name);
   }
@@ -400,7 +400,7 @@ class Parser {
       node->text = token.text.substr(1, token.text.size() - 2);
       return node;
     }
-    auto value = unquote(token.text);
+    auto value = model::go_unquote(token.text);
     if (!value) fail("invalid syntax");
     node->text = std::move(*value);
     return node;
@@ -410,7 +410,7 @@ class Parser {
     TemplateNodePtr node = make(NodeKind::Number, token.position);
     node->source = token.text;
     if (token.type == TokenType::Character) {
-      const auto value = unquote(token.text);
+      const auto value = model::go_unquote(token.text);
       if (!value || value->size() != 1) fail("malformed character constant: " + token.text);
       node->is_integer = true;
       node->integer = static_cast<unsigned char>(value->front());

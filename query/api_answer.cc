@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "http/json_writer.h"
+#include "model/go_text.h"
 #include "query/literals.h"
 #include "query/parser.h"
 
@@ -67,17 +68,6 @@ std::optional<double> plain_float(std::string_view text) {
 }
 
 Error invalid(std::string text) { return {ErrorCode::InvalidArgument, std::move(text)}; }
-
-void append_utf8(std::string& out, uint32_t c) {
-  if (c < 0x80) {
-    out += static_cast<char>(c);
-    return;
-  }
-  const int tail = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-  const uint32_t lead = tail == 1 ? 0xc0 : tail == 2 ? 0xe0 : 0xf0;
-  out += static_cast<char>(lead | (c >> (6 * tail)));
-  for (int i = tail - 1; i >= 0; --i) out += static_cast<char>(0x80 | ((c >> (6 * i)) & 0x3f));
-}
 
 }  // namespace
 
@@ -185,7 +175,7 @@ std::string unescape_name(std::string_view name) {
       code = code * 16 + digit;
     }
     if (code > kMaxCodePoint || (code >= 0xD800 && code < 0xE000)) return std::string(name);
-    append_utf8(out, code);
+    model::append_utf8(out, code);
   }
   return out;
 }

@@ -7,30 +7,13 @@
 #include <limits>
 #include <optional>
 
+#include "model/go_text.h"
 #include "model/labels.h"
 
 namespace aerie::query {
 namespace {
 
 constexpr uint32_t kReplacementRune = 0xFFFD;
-
-void append_utf8(std::string& out, uint32_t c) {
-  if (c < 0x80) {
-    out += static_cast<char>(c);
-  } else if (c < 0x800) {
-    out += static_cast<char>(0xc0 | (c >> 6));
-    out += static_cast<char>(0x80 | (c & 0x3f));
-  } else if (c < 0x10000) {
-    out += static_cast<char>(0xe0 | (c >> 12));
-    out += static_cast<char>(0x80 | ((c >> 6) & 0x3f));
-    out += static_cast<char>(0x80 | (c & 0x3f));
-  } else {
-    out += static_cast<char>(0xf0 | (c >> 18));
-    out += static_cast<char>(0x80 | ((c >> 12) & 0x3f));
-    out += static_cast<char>(0x80 | ((c >> 6) & 0x3f));
-    out += static_cast<char>(0x80 | (c & 0x3f));
-  }
-}
 
 bool is_decimal(char c) { return c >= '0' && c <= '9'; }
 
@@ -136,7 +119,7 @@ std::string go_quote_rune(int32_t c) {
   if (rune == '\'') return R"('\'')";
   if (rune == '"') return R"('"')";
   std::string utf8;
-  append_utf8(utf8, rune);
+  model::append_utf8(utf8, rune);
   std::string quoted = model::go_quote(utf8);
   quoted.front() = '\'';
   quoted.back() = '\'';
@@ -146,7 +129,7 @@ std::string go_quote_rune(int32_t c) {
 std::string describe_rune(int32_t c) {
   const uint32_t rune = c < 0 ? kReplacementRune : static_cast<uint32_t>(c);
   std::string utf8;
-  append_utf8(utf8, rune);
+  model::append_utf8(utf8, rune);
   const bool printable =
       model::go_quote(utf8).find('\\') == std::string::npos || rune == '"' || rune == '\\';
   return printable ? fmt::format("U+{:04X} '{}'", rune, utf8) : fmt::format("U+{:04X}", rune);
@@ -176,46 +159,7 @@ Result<double> parse_number(std::string_view text) {
 }
 
 std::string unquote(std::string_view quoted) {
-  const char quote = quoted.front();
-  const std::string_view body = quoted.substr(1, quoted.size() - 2);
-  if (quote == '`') return std::string(body);
-  std::string out;
-  out.reserve(body.size());
-  for (size_t i = 0; i < body.size(); ++i) {
-    if (body[i] != '\\') {
-      out += body[i];
-      continue;
-    }
-    const char c = body[++i];
-    constexpr std::string_view kNames = "abfnrtv";
-    constexpr std::string_view kValues = "\a\b\f\n\r\t\v";
-    if (const size_t at = kNames.find(c); at != std::string_view::npos) {
-      out += kValues[at];
-      continue;
-    }
-    EscapeForm form;
-    if (c >= '0' && c <= '7') {
-      form = {3, 8, 255};
-      --i;  // the first digit is part of the number
-    } else if (c == 'x') {
-      form = {2, 16, 255};
-    } else if (c == 'u') {
-      form = {4, 16, kMaxCodePoint};
-    } else if (c == 'U') {
-      form = {8, 16, kMaxCodePoint};
-    } else {
-      out += c;  // a backslash or the quote itself
-      continue;
-    }
-    uint32_t value = 0;
-    for (int n = 0; n < form.digits; ++n) value = value * form.base + hex_digit(body[++i]);
-    if (form.largest == 255) {
-      out += static_cast<char>(value);
-    } else {
-      append_utf8(out, value);
-    }
-  }
-  return out;
+  return model::go_unquote(quoted).value_or(std::string());
 }
 
 void append_float(std::string& out, double value) {

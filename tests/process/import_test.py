@@ -11,10 +11,9 @@ import pathlib
 import subprocess
 import sys
 import time
-import traceback
 import urllib.parse
 
-from process_test import AERIECTL, free_port, fresh, http, must, running, wait_until
+from process_test import AERIECTL, free_port, fresh, http, must, run_tests, running, wait_until
 
 DAY = 86_400
 
@@ -104,19 +103,5 @@ def test_remote_read_copies_what_a_prometheus_holds():
         prometheus.wait()
 
 
-def main() -> int:
-    names = [name for name in globals() if name.startswith("test_")]
-    failed = 0
-    for name in names:
-        try:
-            globals()[name]()
-            print(f"ok    {name}", flush=True)
-        except Exception:  # noqa: BLE001 - a test may fail in any way
-            failed += 1
-            print(f"FAIL  {name}\n{traceback.format_exc()}", flush=True)
-    print(f"{len(names) - failed} passed, {failed} failed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_tests(dict(globals())))

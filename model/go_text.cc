@@ -1,29 +1,11 @@
-#include "alerting/template_literals.h"
+#include "model/go_text.h"
 
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
 
-namespace aerie::alerting {
+namespace aerie::model {
 namespace {
-
-void append_utf8(std::string& out, uint32_t c) {
-  if (c < 0x80) {
-    out += static_cast<char>(c);
-  } else if (c < 0x800) {
-    out += static_cast<char>(0xc0 | (c >> 6));
-    out += static_cast<char>(0x80 | (c & 0x3f));
-  } else if (c < 0x10000) {
-    out += static_cast<char>(0xe0 | (c >> 12));
-    out += static_cast<char>(0x80 | ((c >> 6) & 0x3f));
-    out += static_cast<char>(0x80 | (c & 0x3f));
-  } else {
-    out += static_cast<char>(0xf0 | (c >> 18));
-    out += static_cast<char>(0x80 | ((c >> 12) & 0x3f));
-    out += static_cast<char>(0x80 | ((c >> 6) & 0x3f));
-    out += static_cast<char>(0x80 | (c & 0x3f));
-  }
-}
 
 /// Appends the escape at text[i] (behind the backslash), moves i behind it. False if it is no
 /// escape of Go's.
@@ -64,8 +46,27 @@ bool append_escape(std::string_view text, size_t& i, std::string& out) {
 
 }  // namespace
 
-std::optional<std::string> unquote(std::string_view quoted) {
+void append_utf8(std::string& out, uint32_t c) {
+  if (c < 0x80) {
+    out += static_cast<char>(c);
+  } else if (c < 0x800) {
+    out += static_cast<char>(0xc0 | (c >> 6));
+    out += static_cast<char>(0x80 | (c & 0x3f));
+  } else if (c < 0x10000) {
+    out += static_cast<char>(0xe0 | (c >> 12));
+    out += static_cast<char>(0x80 | ((c >> 6) & 0x3f));
+    out += static_cast<char>(0x80 | (c & 0x3f));
+  } else {
+    out += static_cast<char>(0xf0 | (c >> 18));
+    out += static_cast<char>(0x80 | ((c >> 12) & 0x3f));
+    out += static_cast<char>(0x80 | ((c >> 6) & 0x3f));
+    out += static_cast<char>(0x80 | (c & 0x3f));
+  }
+}
+
+std::optional<std::string> go_unquote(std::string_view quoted) {
   const std::string_view text = quoted.substr(1, quoted.size() - 2);
+  if (quoted.front() == '`') return std::string(text);
   std::string out;
   for (size_t i = 0; i < text.size();) {
     if (text[i] != '\\') {
@@ -77,4 +78,4 @@ std::optional<std::string> unquote(std::string_view quoted) {
   return out;
 }
 
-}  // namespace aerie::alerting
+}  // namespace aerie::model
