@@ -26,8 +26,6 @@ function(aerie_tests folder)
   endif()
   add_executable(${folder}_tests ${sources} ${support})
   target_link_libraries(${folder}_tests PRIVATE aerie_${folder} aerie_test_main ${ARG_LINK})
-  target_compile_definitions(${folder}_tests PRIVATE AERIE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
-                             AERIE_BINARY_DIR="${CMAKE_BINARY_DIR}")
   target_precompile_headers(${folder}_tests REUSE_FROM aerie_test_precompiled)
   foreach(source ${sources})
     get_filename_component(name "${source}" NAME_WE)

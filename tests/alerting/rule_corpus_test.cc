@@ -8,6 +8,7 @@
 
 #include "tests/alerting/support/programs.h"
 #include "tests/alerting/support/rule_unit_test.h"
+#include "tests/source_folder.h"
 
 namespace aerie::alerting {
 namespace {
@@ -18,7 +19,8 @@ namespace fs = std::filesystem;
 /// Prometheus's.
 TEST_CASE("the scripts hold, for us and for promtool") {
   std::vector<std::string> scripts;
-  for (const auto& entry : fs::directory_iterator(AERIE_SOURCE_DIR "/tests/alerting/scripts")) {
+  for (const auto& entry :
+       fs::directory_iterator(tests::source_folder() + "/tests/alerting/scripts")) {
     if (entry.path().extension() == ".test") scripts.push_back(entry.path());
   }
   REQUIRE(!scripts.empty());
@@ -60,7 +62,7 @@ std::multiset<testing::StringMap> label_sets(const std::vector<testing::Expected
 /// The unit tests of kubernetes-mixin. Their authors say which alerts fire; and with our alerts
 /// (annotations too) and samples put in as the expectations, promtool must agree.
 TEST_CASE("kubernetes-mixin's unit tests, and promtool's opinion on what we get") {
-  const fs::path corpus = AERIE_SOURCE_DIR "/../shared/rules-corpus";
+  const fs::path corpus = tests::source_folder() + "/../shared/rules-corpus";
   if (!fs::exists(corpus)) {
     fmt::print(stderr, "SKIPPED: ../shared/rules-corpus is absent\n");
     return;

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tests/alerting/support/programs.h"
+#include "tests/source_folder.h"
 
 namespace aerie::alerting {
 namespace {
@@ -169,7 +170,7 @@ std::string without_concurrency(const std::string& path) {
 }
 
 TEST_CASE("the rule files that people run are accepted") {
-  const std::string corpus = AERIE_SOURCE_DIR "/../shared/rules-corpus";
+  const std::string corpus = tests::source_folder() + "/../shared/rules-corpus";
   if (!std::filesystem::exists(corpus)) {
     fmt::print(stderr, "SKIPPED: ../shared/rules-corpus is absent\n");
     return;

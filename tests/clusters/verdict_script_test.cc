@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "tests/clusters/support/script.h"
+#include "tests/source_folder.h"
 
 using aerie::clusters::testing::Script;
 
@@ -20,8 +21,8 @@ std::string slurp(const std::filesystem::path& path) {
 
 TEST_CASE("verdict scripts") {
   std::vector<std::filesystem::path> files;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(AERIE_SOURCE_DIR "/tests/clusters/scripts")) {
+  for (const auto& entry : std::filesystem::directory_iterator(aerie::tests::source_folder() +
+                                                               "/tests/clusters/scripts")) {
     if (entry.path().extension() == ".test") files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());

@@ -9,6 +9,7 @@
 
 #include "query/parser.h"
 #include "tests/query/support/ast_text.h"
+#include "tests/source_folder.h"
 
 namespace aerie::query {
 namespace {
@@ -55,7 +56,7 @@ std::vector<std::string> queries_in(const std::string& path) {
 }
 
 TEST_CASE("every query of the compliance suite parses and prints to an equal tree") {
-  const std::string path = AERIE_SOURCE_DIR "/../shared/compliance/promql-test-queries.yml";
+  const std::string path = tests::source_folder() + "/../shared/compliance/promql-test-queries.yml";
   if (!std::filesystem::exists(path)) {
     std::cout << "SKIPPED: " << path << " is absent\n";
     return;

@@ -15,6 +15,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "tests/source_folder.h"
+
 namespace aerie::alerting::testing {
 namespace {
 
@@ -37,7 +39,7 @@ int start(const std::vector<std::string>& arguments, int output,
 }  // namespace
 
 std::optional<std::string> find_program(const std::string& name) {
-  std::vector<std::string> folders = {AERIE_SOURCE_DIR "/build/third_party/usr/bin"};
+  std::vector<std::string> folders = {tests::source_folder() + "/build/third_party/usr/bin"};
   if (const char* folder = std::getenv("AERIE_PROGRAMS")) folders.insert(folders.begin(), folder);
   for (const std::string& folder : folders) {
     const std::string path = folder + "/" + name;
