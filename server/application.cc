@@ -266,6 +266,7 @@ Status RunningApplication::open_store() {
   options.path = flags_.storage_path;
   options.retention = flags_.retention;
   options.sync = sync_mode(flags_.log_sync);
+  options.skip_corrupt_log = flags_.skip_corrupt_log;
   auto store = store::Store::open(std::move(options), clock_, files_, metrics_);
   if (!store) return std::move(store).error().with("open --storage.path " + flags_.storage_path);
   store_ = std::move(*store);

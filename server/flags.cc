@@ -51,6 +51,10 @@ void declare_storage_flags(CLI::App& app, Flags& flags) {
                  "samples when power fails.")
       ->check(CLI::IsMember({"always", "interval", "off"}))
       ->capture_default_str();
+  app.add_flag(
+      "--storage.skip-corrupt-log", flags.skip_corrupt_log,
+      "Start even if the log is damaged in the middle: what the damaged parts held is lost "
+      "(the log lines say how much). For one start, not for ever.");
 }
 
 void declare_web_flags(CLI::App& app, Flags& flags) {

@@ -19,6 +19,7 @@ struct Flags {
   std::string storage_path = "data";
   model::DurationMs retention = 15LL * 24 * 3600 * 1000;
   std::string log_sync = "always";  ///< always, interval, off
+  bool skip_corrupt_log = false;
   std::string listen_address = ":9707";
   std::string external_url;  ///< empty: http://<host name>:<port>
   std::string route_prefix;

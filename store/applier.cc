@@ -294,6 +294,7 @@ Status Applier::write_checkpoint() {
   add_arrivals_record(true);
   if (auto committed = log_.commit(); !committed) return committed;
   log_.finish_checkpoint();
+  head_.index().reuse_removed();
   return {};
 }
 

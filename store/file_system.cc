@@ -75,14 +75,17 @@ class PosixFile final : public LogFile {
     return {};
   }
 
+  Status reserve(uint64_t length) override {
+    const int code = ::posix_fallocate(fd_, 0, static_cast<off_t>(length));
+    if (code == 0 || code == EOPNOTSUPP || code == EINVAL) return {};
+    errno = code;
+    return errno_error("reserve", path_);
+  }
+
   Status preallocate(uint64_t length) override {
     // Reserving alone leaves unwritten extents, whose first write changes metadata: the zeros are
     // really written.
-    const int code = ::posix_fallocate(fd_, 0, static_cast<off_t>(length));
-    if (code != 0 && code != EOPNOTSUPP && code != EINVAL) {
-      errno = code;
-      return errno_error("reserve", path_);
-    }
+    if (auto reserved = reserve(length); !reserved) return reserved;
     const std::string zeros(static_cast<size_t>(std::min<uint64_t>(length, 1u << 20)), '\0');
     for (uint64_t at = 0; at < length; at += zeros.size()) {
       const size_t n = static_cast<size_t>(std::min<uint64_t>(zeros.size(), length - at));
@@ -153,10 +156,16 @@ Status PosixFileSystem::sync_folder(const std::string& path) {
   return {};
 }
 
-Result<uint64_t> PosixFileSystem::free_bytes(const std::string& path) const {
+Result<DiskSpace> PosixFileSystem::space(const std::string& path) const {
   struct statvfs info {};
   if (::statvfs(path.c_str(), &info) != 0) return errno_error("statvfs", path);
-  return static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
+  return DiskSpace{static_cast<uint64_t>(info.f_bavail) * info.f_frsize,
+                   static_cast<uint64_t>(info.f_blocks) * info.f_frsize};
+}
+
+Status PosixFileSystem::link(const std::string& from, const std::string& to) {
+  if (::link(from.c_str(), to.c_str()) != 0) return errno_error("link as " + to, from);
+  return {};
 }
 
 }  // namespace aerie::store

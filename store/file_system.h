@@ -27,6 +27,14 @@ class LogFile {
   virtual Status truncate(uint64_t length) = 0;
   /// Reserves and zero-fills [0, length) so that later writes change no metadata.
   virtual Status preallocate(uint64_t length) = 0;
+  /// Takes [0, length) from the disk; what stands there does not matter. Quick where preallocate()
+  /// writes. Unavailable when the disk is full.
+  virtual Status reserve(uint64_t length) { return preallocate(length); }
+};
+
+struct DiskSpace {
+  uint64_t free_bytes = 0;   ///< for us, who are not root
+  uint64_t total_bytes = 0;  ///< 0: not known
 };
 
 /// The file operations of the log: the real ones, or the fault-injecting ones of the tests.
@@ -41,7 +49,10 @@ class FileSystem {
   virtual Status rename(const std::string& from, const std::string& to) = 0;
   virtual Status remove(const std::string& path) = 0;
   virtual Status sync_folder(const std::string& path) = 0;
-  virtual Result<uint64_t> free_bytes(const std::string& path) const = 0;
+  /// Of the disk that holds `path`.
+  virtual Result<DiskSpace> space(const std::string& path) const = 0;
+  /// A second name for a file; both are on one disk.
+  virtual Status link(const std::string& from, const std::string& to) = 0;
 };
 
 /// The operating system's own. One for the process.
@@ -53,7 +64,8 @@ class PosixFileSystem final : public FileSystem {
   Status rename(const std::string& from, const std::string& to) override;
   Status remove(const std::string& path) override;
   Status sync_folder(const std::string& path) override;
-  Result<uint64_t> free_bytes(const std::string& path) const override;
+  Result<DiskSpace> space(const std::string& path) const override;
+  Status link(const std::string& from, const std::string& to) override;
 };
 
 }  // namespace aerie::store

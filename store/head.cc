@@ -216,7 +216,24 @@ std::vector<HeadExemplar> Head::exemplars(uint32_t slot) const {
 // -------------------------------------------------------------------------------------------------
 // replay, checkpoints
 
+void Head::distrust_ids() {
+  for (uint32_t slot = 0; slot < index_.slot_limit(); ++slot) {
+    if (SeriesState* state = index_.state(slot)) state->defined = false;
+  }
+}
+
+bool Head::holds(uint32_t slot, const model::Labels& labels) const {
+  const SeriesState* state = index_.state(slot);
+  return state != nullptr && index_.alive({slot, state->generation.load()}) &&
+         index_.labels(slot) == labels;
+}
+
 void Head::define(uint32_t slot, const model::Labels& labels) {
+  SeriesState* known = index_.state(slot);
+  if (known != nullptr && !known->defined && holds(slot, labels)) {
+    known->defined = true;  // was distrusted: it is what it was, and keeps its samples
+    return;
+  }
   index_.define(slot, labels);
   index_.state(slot)->defined = true;
   // A block holds one series per slot: what a former holder left stays in a block of its own. It is
@@ -233,8 +250,10 @@ void Head::define(uint32_t slot, const model::Labels& labels) {
 }
 
 void Head::restore(const SeriesSnapshot& series) {
-  define(series.id, series.labels);
+  // Over what is there already only behind a loss: its samples stay.
+  if (!holds(series.id, series.labels)) define(series.id, series.labels);
   SeriesState& state = *index_.state(series.id);
+  state.defined = true;
   state.has_sample = series.has_sample;
   state.was_histogram = series.was_histogram;
   state.newest_t = series.newest_t;

@@ -67,6 +67,8 @@ class Head {
   /// Replay: binds a slot to labels. Whoever had the slot or the labels is forgotten.
   void define(uint32_t slot, const model::Labels& labels);
   void restore(const SeriesSnapshot& series);
+  /// Replay over a loss: until it is defined or restored again, no id is believed.
+  void distrust_ids();
   /// Series that are alive and have a definition in the log, in slot order; `from` is moved on; at
   /// most `limit`.
   std::vector<SeriesSnapshot> snapshot(uint32_t& from, size_t limit) const;
@@ -96,6 +98,7 @@ class Head {
     ReplicaPolicy policy;
     WriteOutcome* outcome;
   };
+  bool holds(uint32_t slot, const model::Labels& labels) const;
   Verdict decide(SeriesState& state, const RowToJudge& row, const RowContext& context);
   void keep(SeriesState& state, uint32_t slot, const RowToJudge& row,
             const model::HistogramSample* histogram, const RowContext& context);

@@ -3,53 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cstring>
 #include <utility>
 
 #include "base/log.h"
+#include "store/log_folder.h"
 
 namespace aerie::store {
 namespace {
 
-constexpr std::string_view kSuffix = ".seg";
 constexpr uint64_t kSettledRoomBytes = 64 << 10;
-constexpr std::string_view kSparePrefix = "spare-";
 constexpr uint64_t kGrowth = 4;
 // With SyncMode::Interval what is not synced is kept in memory, so that a failed sync can be made
 // good.
 constexpr size_t kMaxUnsyncedBytes = 16u << 20;
-
-std::string segment_name(uint64_t sequence) { return fmt::format("{:016x}{}", sequence, kSuffix); }
-
-std::optional<uint64_t> parse_segment_name(std::string_view name) {
-  if (name.size() != 16 + kSuffix.size() || name.substr(16) != kSuffix) return std::nullopt;
-  uint64_t sequence = 0;
-  const auto [end, code] = std::from_chars(name.data(), name.data() + 16, sequence, 16);
-  if (code != std::errc() || end != name.data() + 16) return std::nullopt;
-  return sequence;
-}
-
-bool is_last_part(const LogFrame& frame) {
-  return frame.type == RecordType::Checkpoint && !frame.payload.empty() && frame.payload[0] == 1;
-}
-
-/// A last segment without a valid header is the normal trace of a crash while it was made, unless
-/// records inside prove that it was in use: then Corruption. `oldest`: what stands before it was
-/// left by the file's former life.
-Status records_behind_bad_header(const LogFile& file, LogPosition oldest) {
-  auto size = file.size();
-  if (!size) return std::move(size).error();
-  if (*size < kSegmentHeaderBytes + kFrameHeaderBytes) return {};
-  auto records = file.read_at(kSegmentHeaderBytes, *size - kSegmentHeaderBytes);
-  if (!records) return std::move(records).error();
-  LogPosition position = 0;
-  std::memcpy(&position, records->data() + 8, sizeof(position));
-  const auto first = read_frame(*records, position);
-  if (!first || position <= oldest || !find_proof_of_damage(*records, position)) return {};
-  return Error(ErrorCode::Corruption,
-               fmt::format("header is damaged, records from position {} on are lost", position));
-}
 
 Error unavailable(const Error& cause, std::string_view what) {
   return {ErrorCode::Unavailable, fmt::format("{}: {}", what, cause.message())};
@@ -79,189 +45,6 @@ Result<std::unique_ptr<LocalLog>> LocalLog::open(Options options, const Clock& c
   return log;
 }
 
-// ----------------------------------------------------------------------------------------------------------
-// recovery
-
-Status LocalLog::load_headers(std::map<uint64_t, std::string>& names) {
-  auto listed = files_.list(options_.folder);
-  if (!listed) return std::move(listed).error();
-  Folder folder;
-  for (const std::string& name : *listed) {
-    if (auto sequence = parse_segment_name(name)) names.emplace(*sequence, name);
-    // Spares of an earlier run are as good as new ones only if they are whole; making sure costs
-    // more than a new one.
-    if (name.compare(0, kSparePrefix.size(), kSparePrefix) == 0) {
-      files_.remove(path(name)).ignore("a leftover spare wastes space, nothing else");
-    }
-  }
-  for (const auto& [sequence, name] : names) {
-    auto file = files_.open(path(name), false);
-    if (!file) return std::move(file).error();
-    auto bytes = (*file)->read_at(0, kSegmentHeaderBytes);
-    if (!bytes) return std::move(bytes).error();
-    auto header = decode_segment_header(*bytes);
-    const bool usable = header.ok() && header->sequence == sequence;
-    if (!usable) {
-      if (!header && header.error().code() == ErrorCode::InvalidArgument)
-        return std::move(header).error().with(name);
-      // The last file may have been made (or renamed) by the write that the crash interrupted.
-      if (sequence != names.rbegin()->first) {
-        return Error(ErrorCode::Corruption,
-                     fmt::format("{}: header is damaged, its records cannot be placed", name));
-      }
-      auto lost = records_behind_bad_header(
-          **file, folder.segments.empty() ? options_.origin
-                                          : folder.segments.rbegin()->second.header.start);
-      if (!lost) return std::move(lost).error().with(name);
-      next_sequence_ = sequence + 1;
-      continue;
-    }
-    folder.segments[sequence].header = *header;
-    next_sequence_ = sequence + 1;
-  }
-  folder_.with([&](Folder& mine) { mine = std::move(folder); });
-  return {};
-}
-
-Result<std::string> LocalLog::read_segment(const Segment& segment, bool last) {
-  auto file = files_.open(path(segment_name(segment.header.sequence)), false);
-  if (!file) return std::move(file).error();
-  // What is read here counts as acknowledged from now on, so it must not depend on the page cache.
-  if (last) {
-    if (auto synced = (*file)->sync(); !synced) return std::move(synced).error();
-  }
-  return (*file)->read_at(0, segment.header.file_bytes);
-}
-
-Status LocalLog::replay_segment(Segments& segments, uint64_t sequence, const Visit& visit) {
-  const auto at = segments.find(sequence);
-  const Segment& segment = at->second;
-  const auto following = std::next(at);
-  const auto end =
-      following == segments.end() ? std::nullopt : std::optional(following->second.header.start);
-  auto bytes = read_segment(segment, !end.has_value());
-  if (!bytes) return std::move(bytes).error();
-  const std::string name = segment_name(segment.header.sequence);
-  LogPosition position = segment.header.start;
-  std::string_view rest =
-      std::string_view(*bytes).substr(std::min(bytes->size(), kSegmentHeaderBytes));
-  if ((segment.header.flags & SegmentHeader::kCheckpoint) != 0)
-    checkpoint_sequence_ = segment.header.sequence;
-  while (!end || position < *end) {
-    const auto frame = read_frame(rest, position);
-    if (!frame) {
-      if (end) {
-        return Error(ErrorCode::Corruption,
-                     fmt::format("{}: records from position {} to {} are damaged ({} bytes lost)",
-                                 name, position, *end, *end - position));
-      }
-      if (const auto proof = find_proof_of_damage(rest, position)) {
-        return Error(
-            ErrorCode::Corruption,
-            fmt::format(
-                "{}: records from position {} on are damaged; acknowledged ones up to {} are lost "
-                "({} bytes), readable again from {}",
-                name, position, proof->durable, proof->durable - position, proof->position));
-      }
-      break;
-    }
-    if (frame->type != RecordType::Checkpoint) checkpoint_sequence_ = 0;
-    if (auto visited = visit(*frame); !visited) {
-      return std::move(visited).error().with(fmt::format("{} position {}", name, position));
-    }
-    if (checkpoint_sequence_ != 0 && is_last_part(*frame))
-      segments[checkpoint_sequence_].complete_checkpoint = true;
-    position += frame->bytes();
-    rest.remove_prefix(frame->bytes());
-  }
-  durable_ = position;
-  return {};
-}
-
-/// True if the row of segments from `at` on begins with a checkpoint that has its last part.
-Result<bool> LocalLog::begins_complete(Segments::const_iterator at, Segments::const_iterator end) {
-  if ((at->second.header.flags & SegmentHeader::kOrigin) != 0) return true;
-  if ((at->second.header.flags & SegmentHeader::kCheckpoint) == 0) return false;
-  LogPosition position = at->second.header.start;
-  for (; at != end; ++at) {
-    auto bytes = read_segment(at->second, false);
-    if (!bytes) return std::move(bytes).error();
-    std::string_view rest =
-        std::string_view(*bytes).substr(std::min(bytes->size(), kSegmentHeaderBytes));
-    while (const auto frame = read_frame(rest, position)) {
-      if (frame->type != RecordType::Checkpoint) return false;
-      if (is_last_part(*frame)) return true;
-      position += frame->bytes();
-      rest.remove_prefix(frame->bytes());
-    }
-    if (const auto following = std::next(at);
-        following == end || following->second.header.start != position)
-      return false;
-  }
-  return false;
-}
-
-/// Segments before the first possible beginning were left by an interrupted trim.
-Status LocalLog::drop_leftovers(Segments& segments) {
-  size_t leftovers = 0;
-  auto begin = segments.cbegin();
-  for (; begin != segments.cend(); ++begin, ++leftovers) {
-    auto complete = begins_complete(begin, segments.cend());
-    if (!complete) return std::move(complete).error();
-    if (*complete) break;
-  }
-  if (begin == segments.cend() && !segments.empty()) {
-    return Error(
-        ErrorCode::Corruption,
-        fmt::format("{} is not the beginning of a log: earlier files are missing or damaged",
-                    segment_name(segments.begin()->first)));
-  }
-  for (; leftovers > 0; --leftovers) {
-    const std::string name = segment_name(segments.begin()->first);
-    files_.remove(path(name)).ignore("tried again at the next start");
-    segments.erase(segments.begin());
-  }
-  return {};
-}
-
-Status LocalLog::recover(const Visit& visit) {
-  std::map<uint64_t, std::string> names;
-  if (auto loaded = load_headers(names); !loaded) return loaded;
-  auto segments = folder_.with([](Folder& folder) { return folder.segments; });
-
-  if (auto dropped = drop_leftovers(segments); !dropped) return dropped;
-  durable_ = segments.empty() ? options_.origin : segments.begin()->second.header.start;
-  for (auto it = segments.begin(); it != segments.end(); ++it) {
-    if (it->second.header.start != durable_) {
-      return Error(ErrorCode::Corruption,
-                   fmt::format("{} begins at position {}, expected {}: a file is missing",
-                               segment_name(it->first), it->second.header.start, durable_));
-    }
-    if (auto replayed = replay_segment(segments, it->first, visit); !replayed) return replayed;
-  }
-  checkpoint_sequence_ = 0;
-  // Appending behind a torn tail could revive what lies beyond it: the log always goes on in a new
-  // file. Files without any record are dropped; what they said about the log's beginning goes to
-  // their successor.
-  next_flags_ = segments.empty() ? SegmentHeader::kOrigin : 0;
-  while (!segments.empty() && segments.rbegin()->second.header.start == durable_) {
-    next_flags_ = segments.rbegin()->second.header.flags & SegmentHeader::kOrigin;
-    files_.remove(path(segment_name(segments.rbegin()->first)))
-        .ignore("an empty segment does no harm");
-    segments.erase(std::prev(segments.end()));
-  }
-  // The file of an interrupted creation must go: once others follow it, it would look like damage.
-  for (const auto& [sequence, name] : names) {
-    const bool kept = segments.count(sequence) != 0;
-    const bool behind = segments.empty() || sequence > segments.rbegin()->first;
-    if (kept || !behind) continue;
-    auto removed = files_.remove(path(name));
-    if (!removed && removed.error().code() != ErrorCode::NotFound) return removed;
-  }
-  folder_.with([&](Folder& folder) { folder.segments = std::move(segments); });
-  return {};
-}
-
 // -----------------------------------------------------------------------------------------------------------
 // writing
 
@@ -285,7 +68,7 @@ Result<LogPosition> LocalLog::add(RecordType type, std::string_view payload) {
 Status LocalLog::commit() {
   if (closed_) return Error(ErrorCode::Unavailable, "log is closed");
   auto written = write_out(false);
-  if (!written) {
+  if (!written && file_) {
     AERIE_LOG(Error, "log segment poisoned, going on in a fresh one", {"folder", options_.folder},
               {"position", durable_}, {"error", written.error().message()});
     poison();
@@ -330,7 +113,9 @@ Status LocalLog::write_out(bool force_sync) {
 Status LocalLog::sync_segment() {
   if (!file_ || written_bytes_ == 0) return {};
   const int64_t start = clock_.monotonic_ns();
+  reached(options_.on_step, "log-written");
   if (auto synced = file_->sync(); !synced) return synced;
+  reached(options_.on_step, "log-synced");
   last_sync_ns_ = clock_.monotonic_ns();
   if (options_.sync_seconds != nullptr) {
     options_.sync_seconds->observe(static_cast<double>(last_sync_ns_ - start) / 1e9);
@@ -365,6 +150,9 @@ void LocalLog::leave_segment() {
 }
 
 Result<std::unique_ptr<LogFile>> LocalLog::make_file(const std::string& name, uint64_t bytes) {
+  if (options_.admit) {
+    if (auto admitted = options_.admit(bytes); !admitted) return std::move(admitted).error();
+  }
   auto file = files_.open(path(name), true);
   if (!file) return std::move(file).error();
   if (auto filled = (*file)->preallocate(bytes); !filled) {
@@ -404,11 +192,14 @@ Status LocalLog::open_segment(LogPosition start) {
     file = make_file(name, header.file_bytes);
   }
   if (!file) return std::move(file).error();
+  reached(options_.on_step, "log-file");
   if (auto written = (*file)->write_at(0, encode_segment_header(header)); !written) {
     files_.remove(path(name)).ignore("the failed write is what counts");
     return written;
   }
+  reached(options_.on_step, "log-header");
   if (auto synced = files_.sync_folder(options_.folder); !synced) return synced;
+  reached(options_.on_step, "log-open");
   file_ = std::move(*file);
   current_ = header;
   last_file_bytes_ = header.file_bytes;
@@ -431,6 +222,7 @@ Status LocalLog::begin_checkpoint() {
   next_flags_ = SegmentHeader::kCheckpoint;
   checkpoint_started_ = true;
   checkpoint_sequence_ = 0;
+  reached(options_.on_step, "log-rolled");
   return {};
 }
 
@@ -471,6 +263,7 @@ Status LocalLog::trim(LogPosition unsealed) {
     auto done = recycle ? files_.rename(path(old[i].name), path(spare_names[i]))
                         : files_.remove(path(old[i].name));
     if (!done) return done;
+    reached(options_.on_step, "log-trim");
     if (recycle) folder_.with([&](Folder& folder) { folder.spares.push_back(spare_names[i]); });
   }
   return old.empty() ? Status() : files_.sync_folder(options_.folder);
@@ -493,7 +286,9 @@ Status LocalLog::settle() {
   // file may grow to.
   folder_.with(
       [&](Folder& folder) { folder.segments[current_.sequence].header.file_bytes = kept; });
-  return file_->truncate(kept);
+  auto truncated = file_->truncate(kept);
+  reached(options_.on_step, "log-settled");
+  return truncated;
 }
 
 Status LocalLog::prepare_spare() {
@@ -503,6 +298,7 @@ Status LocalLog::prepare_spare() {
   });
   if (!name) return {};
   if (auto file = make_file(*name, options_.segment_bytes); !file) return std::move(file).error();
+  reached(options_.on_step, "log-spare");
   folder_.with([&](Folder& folder) {
     folder.spares.push_back(*name);
     folder.want_spare = false;
@@ -526,6 +322,11 @@ Status LocalLog::close() {
     written = write_out(true);
   }
   file_.reset();
+  const bool any = folder_.with([](const Folder& folder) { return !folder.segments.empty(); });
+  if (written && any) {
+    write_end_mark(files_, options_.folder, durable_)
+        .ignore("without it a lost last file is taken for a torn tail, as after a crash");
+  }
   return written;
 }
 

@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 #include "store/file_system.h"
 #include "store/ingest_log.h"
+#include "store/log_folder.h"
 #include "store/store.h"
 
 namespace aerie::store {
@@ -27,8 +28,16 @@ class LocalLog final : public IngestLog {
     model::DurationMs sync_interval = 1000;
     uint64_t first_segment_bytes = 1u << 20;  ///< each new file is four times its predecessor …
     uint64_t segment_bytes = 64u << 20;       ///< … up to this
-    LogPosition origin = 0;                   ///< where a log without any segment begins
-    Histogram* sync_seconds = nullptr;        ///< may be null
+    LogPosition origin = 0;  ///< where a log without any segment begins; any other reaches to it
+    Histogram* sync_seconds = nullptr;            ///< may be null
+    std::function<Status(uint64_t bytes)> admit;  ///< asked before a file is made; may be empty
+    /// Pass over what is damaged or missing instead of refusing to open; `lost` (may be empty) is
+    /// called for each such stretch, between the records around it.
+    bool skip_corrupt = false;
+    /// `log-file`, `log-header`, `log-open`, `log-written`, `log-synced`, `log-rolled`, `log-trim`,
+    /// `log-spare`, `log-settled`
+    StepHook on_step;
+    std::function<void(const LogLoss&)> lost;
   };
   /// Called for every record, in order. An error stops the replay and is returned by open().
   using Visit = std::function<Status(const LogFrame&)>;
@@ -66,10 +75,14 @@ class LocalLog final : public IngestLog {
 
   LocalLog(Options options, const Clock& clock, FileSystem& files);
   Status recover(const Visit& visit);
+  Status lose(LogLoss loss);
   Status load_headers(std::map<uint64_t, std::string>& names);
+  Result<std::optional<SegmentHeader>> damaged_header(const LogFile& file, uint64_t sequence,
+                                                      bool last, LogPosition oldest);
   Result<bool> begins_complete(Segments::const_iterator at, Segments::const_iterator end);
   Status drop_leftovers(Segments& segments);
   Status replay_segment(Segments& segments, uint64_t sequence, const Visit& visit);
+  Status drop_empty(Segments segments, const std::map<uint64_t, std::string>& names);
   Result<std::string> read_segment(const Segment& segment, bool last);
 
   Status write_out(bool force_sync);

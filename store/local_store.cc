@@ -55,6 +55,9 @@ Status LocalStore::start(FileSystem& files, MetricRegistry& metrics,
   auto folder = StoreFolder::open(options_.path, files);
   if (!folder) return std::move(folder).error();
   folder_ = std::move(*folder);
+  SpaceGuard::Options space_options;
+  space_options.folder = options_.path;
+  space_ = std::make_unique<SpaceGuard>(space_options, files, metrics);
 
   PartitionSet::Options partition_options;
   partition_options.path = options_.path + "/db";
@@ -75,6 +78,10 @@ Status LocalStore::start(FileSystem& files, MetricRegistry& metrics,
   log_options.sync = options_.sync;
   log_options.sync_interval = options_.sync_interval;
   log_options.origin = sealed.end();
+  log_options.on_step = options_.on_step;
+  log_options.admit = [this](uint64_t bytes) { return space_->admit(bytes); };
+  log_options.skip_corrupt = options_.skip_corrupt_log;
+  log_options.lost = [this](const LogLoss& loss) { replay_loss(loss); };
   log_options.sync_seconds = &metrics.histogram(
       "aerie_store_log_sync_duration_seconds", "Time of one fdatasync of the log.",
       {0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3});
@@ -82,12 +89,6 @@ Status LocalStore::start(FileSystem& files, MetricRegistry& metrics,
                             [&](const LogFrame& frame) { return replay(frame, sealed); });
   if (!log) return std::move(log).error();
   log_ = std::move(*log);
-  if (log_->committed_end() < sealed.end()) {
-    return Error(ErrorCode::Corruption,
-                 "the log ends at position " + std::to_string(log_->committed_end()) +
-                     ", but partitions were sealed up to " + std::to_string(sealed.end()) +
-                     ": log files are missing");
-  }
   AERIE_LOG(Info, "log replayed", {"series", head_.index().size()}, {"samples", head_.samples()},
             {"seconds", static_cast<double>(clock_.monotonic_ns() - begin) / 1e9});
 
@@ -96,7 +97,11 @@ Status LocalStore::start(FileSystem& files, MetricRegistry& metrics,
   applier_ = std::make_unique<Applier>(applier_options, head_, *log_, arrivals_, *metadata_, clock_,
                                        metrics);
   start_background(metrics);
-  return {};
+  if (losses_ == 0) return {};
+  AERIE_LOG(Error, "samples whose series was defined in a lost part of the log are lost too",
+            {"samples", orphans_});
+  // Sealing everything trims the damaged files away: the next start needs no permission.
+  return sealer_->flush();
 }
 
 void LocalStore::start_background(MetricRegistry& metrics) {
@@ -104,6 +109,8 @@ void LocalStore::start_background(MetricRegistry& metrics) {
   sealer_options.partition_span = options_.partition_span;
   sealer_options.retention = options_.retention;
   sealer_options.background = options_.background_seal;
+  sealer_options.on_step = options_.on_step;
+  sealer_options.space = space_.get();
   sealer_ = std::make_unique<Sealer>(sealer_options, head_, *log_, *applier_, *partitions_,
                                      *metadata_, clock_, metrics);
   Merger::Options merger_options;
@@ -129,8 +136,8 @@ Status LocalStore::replay(const LogFrame& frame, const SealedRanges& sealed) {
       return {};
     }
     case RecordType::Checkpoint: {
-      // Later ones repeat what the records before them say.
-      if (replayed_batches_) return {};
+      // Later ones repeat what the records before them say, unless some of those were lost.
+      if (replayed_batches_ && losses_ == 0) return {};
       std::vector<SeriesSnapshot> series;
       if (auto decoded = decode_checkpoint_part(frame.payload, series); !decoded) return decoded;
       for (const SeriesSnapshot& one : series) head_.restore(one);
@@ -157,6 +164,7 @@ Status LocalStore::replay_batch(const LogFrame& frame, const SealedRanges& seale
       return state != nullptr && state->defined;
     });
   };
+  if (losses_ > 0) orphans_ += drop_undefined(batch.rows);
   if (!defined(batch.rows.floats) || !defined(batch.rows.histograms) ||
       !defined(batch.rows.exemplars)) {
     return Error(ErrorCode::Corruption, "a sample belongs to a series that was never defined");
@@ -169,6 +177,22 @@ Status LocalStore::replay_batch(const LogFrame& frame, const SealedRanges& seale
   head_.apply(frame.position, batch.arrived, batch.rows, &sealed, outcome);
   metadata_->apply(batch.rows.metadata);
   return {};
+}
+
+/// Behind a loss an id still means the series that it meant before, because ids are given away
+/// again only behind a checkpoint; if one may have been lost, only what is defined again counts.
+void LocalStore::replay_loss(const LogLoss& loss) {
+  ++losses_;
+  if (loss.checkpoint) head_.distrust_ids();
+}
+
+size_t LocalStore::drop_undefined(WriteBatch& rows) const {
+  const auto undefined = [this](const auto& row) {
+    const SeriesState* state = head_.index().state(row.series.slot);
+    return state == nullptr || !state->defined;
+  };
+  return std::erase_if(rows.floats, undefined) + std::erase_if(rows.histograms, undefined) +
+         std::erase_if(rows.exemplars, undefined);
 }
 
 Status LocalStore::close() {

@@ -12,6 +12,7 @@
 #include "store/metadata_cache.h"
 #include "store/partition_set.h"
 #include "store/sealer.h"
+#include "store/space_guard.h"
 #include "store/store.h"
 #include "store/store_folder.h"
 
@@ -61,11 +62,14 @@ class LocalStore final : public Store {
   void start_background(MetricRegistry& metrics);
   Status replay(const LogFrame& frame, const SealedRanges& sealed);
   Status replay_batch(const LogFrame& frame, const SealedRanges& sealed);
+  void replay_loss(const LogLoss& loss);
+  size_t drop_undefined(WriteBatch& rows) const;
 
   const StoreOptions options_;
   const Clock& clock_;
   // In the order of their making; closed in the opposite order.
   std::unique_ptr<StoreFolder> folder_;
+  std::unique_ptr<SpaceGuard> space_;
   std::unique_ptr<PartitionSet> partitions_;
   std::unique_ptr<MetadataCache> metadata_;
   Arrivals arrivals_;
@@ -75,6 +79,8 @@ class LocalStore final : public Store {
   std::unique_ptr<Sealer> sealer_;
   std::unique_ptr<Merger> merger_;
   bool replayed_batches_ = false;
+  size_t losses_ = 0;   // stretches of the log that were passed over
+  size_t orphans_ = 0;  // rows whose series was defined in one of them
 };
 
 }  // namespace aerie::store

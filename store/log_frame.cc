@@ -18,6 +18,18 @@ T load(const char* at) {
   return value;
 }
 
+/// Records are not aligned: every offset that holds its own position is a candidate, and the
+/// checksum decides.
+template <class Wanted>
+std::optional<LogFrame> find_frame(std::string_view bytes, LogPosition position, Wanted&& wanted) {
+  for (size_t at = 1; at + kFrameHeaderBytes <= bytes.size(); ++at) {
+    if (load<uint64_t>(bytes.data() + at + 8) != position + at) continue;
+    auto frame = read_frame(bytes.substr(at), position + at);
+    if (frame && wanted(*frame)) return frame;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 void append_frame(std::string& out, const LogFrame& frame) {
@@ -57,14 +69,12 @@ std::optional<LogFrame> read_frame(std::string_view bytes, LogPosition position)
 }
 
 std::optional<LogFrame> find_proof_of_damage(std::string_view bytes, LogPosition position) {
-  // Records are not aligned: every offset that holds its own position is a candidate, and the
-  // checksum decides.
-  for (size_t at = 1; at + kFrameHeaderBytes <= bytes.size(); ++at) {
-    if (load<uint64_t>(bytes.data() + at + 8) != position + at) continue;
-    auto frame = read_frame(bytes.substr(at), position + at);
-    if (frame && frame->durable > position) return frame;
-  }
-  return std::nullopt;
+  return find_frame(bytes, position,
+                    [=](const LogFrame& frame) { return frame.durable > position; });
+}
+
+std::optional<LogFrame> find_next_frame(std::string_view bytes, LogPosition position) {
+  return find_frame(bytes, position, [](const LogFrame&) { return true; });
 }
 
 std::string encode_segment_header(const SegmentHeader& header) {

@@ -38,6 +38,9 @@ std::optional<LogFrame> read_frame(std::string_view bytes, LogPosition position)
 /// log was durable beyond `position`. O(bytes).
 std::optional<LogFrame> find_proof_of_damage(std::string_view bytes, LogPosition position);
 
+/// The first valid record behind the start of `bytes`, whatever it proves. O(bytes).
+std::optional<LogFrame> find_next_frame(std::string_view bytes, LogPosition position);
+
 struct SegmentHeader {
   static constexpr uint32_t kOrigin = 1;      ///< nothing precedes this segment
   static constexpr uint32_t kCheckpoint = 2;  ///< begins with a complete checkpoint

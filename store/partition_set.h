@@ -13,6 +13,10 @@
 #include "store/keyed_table.h"
 #include "store/steps.h"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace aerie::store {
 
 /// Bytes from the start of a shard's log; what a partition covers is counted in it.
@@ -70,7 +74,8 @@ class PartitionSet {
   struct Options {
     std::string path;  ///< folder of the RocksDB database; created if missing
     uint64_t block_cache_bytes = 64u << 20;
-    StepHook on_step;
+    StepHook on_step;             ///< empty but in crash tests
+    rocksdb::Env* env = nullptr;  ///< of fault-injecting tests; outlives the set
   };
   /// Opens, finishes or removes what a crash left half-done, reads the commit records.
   /// Errors: AlreadyExists (another process holds it), Corruption, IoError, InvalidArgument (format

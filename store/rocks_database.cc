@@ -133,8 +133,9 @@ FamilyOptions family_options(const std::shared_ptr<rocksdb::Cache>& cache) {
   return options;
 }
 
-rocksdb::DBOptions database_options() {
+rocksdb::DBOptions database_options(rocksdb::Env* env) {
   rocksdb::DBOptions options;
+  if (env != nullptr) options.env = env;
   options.create_if_missing = true;
   options.create_missing_column_families = true;
   options.paranoid_checks = true;
@@ -154,8 +155,8 @@ rocksdb::DBOptions database_options() {
 
 class SstBuilder final : public RocksDatabase::FileBuilder {
  public:
-  SstBuilder(const rocksdb::Options& options, std::string path)
-      : path_(std::move(path)), writer_(rocksdb::EnvOptions(), options) {}
+  SstBuilder(const rocksdb::Options& options, std::string path, const StepHook& on_step)
+      : path_(std::move(path)), writer_(rocksdb::EnvOptions(), options), on_step_(on_step) {}
   ~SstBuilder() override {
     std::error_code ignored;  // ingested files were moved away; what is left is a failed build
     fs::remove(path_, ignored);
@@ -175,6 +176,7 @@ class SstBuilder final : public RocksDatabase::FileBuilder {
   Result<uint64_t> finish() override {
     rocksdb::ExternalSstFileInfo info;
     if (const rocksdb::Status status = writer_.Finish(&info); !status.ok()) return to_error(status);
+    reached(on_step_, "build");
     return info.file_size;
   }
   const std::string& path() const override { return path_; }
@@ -182,12 +184,16 @@ class SstBuilder final : public RocksDatabase::FileBuilder {
  private:
   const std::string path_;
   rocksdb::SstFileWriter writer_;
+  const StepHook& on_step_;  // of the database, which lives longer
 };
 
 class Database final : public RocksDatabase {
  public:
-  Database(std::string path, FamilyOptions families)
-      : path_(std::move(path)), building_(path_ + "/building"), families_(std::move(families)) {}
+  Database(std::string path, FamilyOptions families, RocksExtras extras)
+      : path_(std::move(path)),
+        building_(path_ + "/building"),
+        families_(std::move(families)),
+        extras_(std::move(extras)) {}
   ~Database() override {
     for (rocksdb::ColumnFamilyHandle* handle : handles_)
       if (database_) database_->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
@@ -233,8 +239,10 @@ class Database final : public RocksDatabase {
 
   Result<std::unique_ptr<FileBuilder>> build(Family family,
                                              const std::string& file_name) const override {
-    const rocksdb::Options options(database_options(), families_.of[static_cast<size_t>(family)]);
-    auto builder = std::make_unique<SstBuilder>(options, building_ + "/" + file_name);
+    const rocksdb::Options options(database_options(extras_.env),
+                                   families_.of[static_cast<size_t>(family)]);
+    auto builder =
+        std::make_unique<SstBuilder>(options, building_ + "/" + file_name, extras_.on_step);
     if (Status status = builder->open(); !status)
       return std::move(status).error().with("build " + file_name);
     return std::unique_ptr<FileBuilder>(std::move(builder));
@@ -260,6 +268,7 @@ class Database final : public RocksDatabase {
     add(Family::Index, index_files);
     if (const rocksdb::Status status = database_->IngestExternalFiles(arguments); !status.ok())
       return to_error(status).with("ingest partition files");
+    reached(extras_.on_step, "ingest");
     return {};
   }
 
@@ -270,6 +279,7 @@ class Database final : public RocksDatabase {
     const rocksdb::Status status = rocksdb::DeleteFilesInRanges(database_.get(), handle(family),
                                                                 &range, 1, /*include_end=*/false);
     if (!status.ok()) return to_error(status).with("delete partition files");
+    reached(extras_.on_step, family == Family::Index ? "delete-index" : "delete-data");
     return {};
   }
 
@@ -286,6 +296,7 @@ class Database final : public RocksDatabase {
     options.sync = true;
     if (const rocksdb::Status status = database_->Write(options, &batch); !status.ok())
       return to_error(status).with("write keyed table");
+    reached(extras_.on_step, "meta");
     return {};
   }
 
@@ -298,6 +309,7 @@ class Database final : public RocksDatabase {
   const std::string path_;
   const std::string building_;
   const FamilyOptions families_;
+  const RocksExtras extras_;
   std::unique_ptr<rocksdb::DB> database_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;  // data, index, meta, default
   uint64_t seed_ = 0;
@@ -310,7 +322,7 @@ Status Database::open() {
                                                                     {"default", {}}};
   rocksdb::DB* database = nullptr;
   const rocksdb::Status status =
-      rocksdb::DB::Open(database_options(), path_, descriptors, &handles_, &database);
+      rocksdb::DB::Open(database_options(extras_.env), path_, descriptors, &handles_, &database);
   database_.reset(database);
   if (!status.ok()) {
     const std::string text = status.ToString();
@@ -354,10 +366,11 @@ Status Database::read_format() {
 }  // namespace
 
 Result<std::shared_ptr<RocksDatabase>> RocksDatabase::open(const std::string& path,
-                                                           uint64_t block_cache_bytes) {
+                                                           uint64_t block_cache_bytes,
+                                                           RocksExtras extras) {
   if (Status status = check_marker(path); !status) return std::move(status).error();
-  auto database =
-      std::make_shared<Database>(path, family_options(rocksdb::NewLRUCache(block_cache_bytes, 4)));
+  auto database = std::make_shared<Database>(
+      path, family_options(rocksdb::NewLRUCache(block_cache_bytes, 4)), std::move(extras));
   if (Status status = database->open(); !status) return std::move(status).error();
   return std::shared_ptr<RocksDatabase>(std::move(database));
 }

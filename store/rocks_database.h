@@ -9,8 +9,19 @@
 #include <vector>
 
 #include "base/result.h"
+#include "store/steps.h"
+
+namespace rocksdb {
+class Env;
+}
 
 namespace aerie::store {
+
+/// What only tests turn.
+struct RocksExtras {
+  StepHook on_step;             ///< `build`, `ingest`, `delete-index`, `delete-data`, `meta`
+  rocksdb::Env* env = nullptr;  ///< outlives the database
+};
 
 /// RocksDB as aerie uses it: two column families that only ever take finished files, and one small
 /// ordinary one. Thread-safe. docs/formats/partition.md names families and keys. The folder stays
@@ -22,7 +33,8 @@ class RocksDatabase {
   /// Errors: AlreadyExists (held by another process), InvalidArgument (not ours, or of a newer
   /// format), Corruption, IoError.
   static Result<std::shared_ptr<RocksDatabase>> open(const std::string& path,
-                                                     uint64_t block_cache_bytes);
+                                                     uint64_t block_cache_bytes,
+                                                     RocksExtras extras = {});
   virtual ~RocksDatabase() = default;
 
   /// Random number of this database, made when it was created.

@@ -458,7 +458,8 @@ Status RocksPartitionSet::sweep() {
 }  // namespace
 
 Result<std::unique_ptr<PartitionSet>> PartitionSet::open(Options options) {
-  auto database = RocksDatabase::open(options.path, options.block_cache_bytes);
+  auto database = RocksDatabase::open(options.path, options.block_cache_bytes,
+                                      {.on_step = options.on_step, .env = options.env});
   if (!database) return std::move(database).error();
   auto set = std::make_unique<RocksPartitionSet>(std::move(*database), std::move(options.on_step));
   if (Status status = set->load(); !status)

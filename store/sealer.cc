@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kTick{1000};
 constexpr model::DurationMs kLongestGrace = 5 * 60 * 1000;  // for data that comes late
+constexpr model::DurationMs kHurryEvery = 30'000;
 constexpr size_t kManyBlocks = 16;  // backfill: old spans no longer wait to fill up
 constexpr model::DurationMs kIdleSeries =
     60 * 60 * 1000;  // after this without a sample a series leaves the head
@@ -127,7 +128,7 @@ void Sealer::loop() {
       flushes.swap(flushes_);
       if (stopping_ && flushes.empty()) return;
     }
-    Status status = cycle(!flushes.empty());
+    Status status = cycle(!flushes.empty() || is_pressed());
     if (!status) {
       failures_.add();
       AERIE_LOG(Error, "sealing failed, samples stay in head and log",
@@ -137,13 +138,28 @@ void Sealer::loop() {
   }
 }
 
+/// The disk is nearly full: sealing what the log holds and trimming it gives space back.
+bool Sealer::is_pressed() {
+  if (options_.space == nullptr) return false;
+  options_.space->tend();
+  const int64_t now = clock_.monotonic_ns();
+  const bool due = pressed_ns_ == 0 || now - pressed_ns_ >= kHurryEvery * 1'000'000;
+  if (!options_.space->pressed() || !due || head_.samples() == 0) return false;
+  pressed_ns_ = now;
+  AERIE_LOG(Warn, "disk is nearly full, sealing early to make the log shorter",
+            {"log_bytes", log_.file_bytes()});
+  return true;
+}
+
 Status Sealer::cycle(bool everything) {
   if (auto status = cut(everything); !status) return status;
+  reached(options_.on_step, "seal-cut");
   bool sealed = false;
   // In the order of cutting: a later partition of a span claims to cover the log of the earlier
   // one.
   for (; !waiting_.empty(); waiting_.pop_front()) {
     if (auto status = seal(waiting_.front()); !status) return status;
+    reached(options_.on_step, "seal-committed");
     head_.drop(waiting_.front().block);
     sealed = true;
   }
@@ -207,6 +223,7 @@ Status Sealer::tidy(bool sealed) {
     if (!asked) return asked;
     if (auto trimmed = log_.trim(unsealed); !trimmed)
       return std::move(trimmed).error().with("trim log");
+    reached(options_.on_step, "seal-trimmed");
   }
   if (options_.retention > 0) {
     if (auto dropped = partitions_.drop_before(clock_.now_ms() - options_.retention); !dropped)

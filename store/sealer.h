@@ -15,6 +15,7 @@
 #include "store/ingest_log.h"
 #include "store/metadata_cache.h"
 #include "store/partition_set.h"
+#include "store/space_guard.h"
 
 namespace aerie::store {
 
@@ -27,6 +28,8 @@ class Sealer {
     model::DurationMs partition_span = 30LL * 60 * 1000;
     model::DurationMs retention = 0;  ///< 0: for ever
     bool background = true;           ///< false: only flush() seals
+    SpaceGuard* space = nullptr;      ///< tended every second; may be null
+    StepHook on_step;                 ///< `seal-cut`, `seal-committed`, `seal-trimmed`
   };
   /// All references outlive the sealer.
   Sealer(Options options, Head& head, IngestLog& log, Applier& applier, PartitionSet& partitions,
@@ -53,6 +56,7 @@ class Sealer {
   Status seal(const Waiting& waiting);
   Status tidy(bool sealed);
   Status prepare();
+  bool is_pressed();
   Status settle();
 
   const Options options_;
@@ -70,6 +74,7 @@ class Sealer {
   std::condition_variable wake_;
   std::vector<std::function<void(Status)>> flushes_;  // guarded by mutex_
   bool stopping_ = false;                             // guarded by mutex_
+  int64_t pressed_ns_ = 0;                            // when sealing was last hurried
   std::deque<Waiting> waiting_;  // of the sealer's thread; sealed strictly in this order
   std::thread thread_;
 };

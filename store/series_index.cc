@@ -144,7 +144,17 @@ void SeriesIndex::remove_one(uint32_t slot) {
 
 void SeriesIndex::remove(const std::vector<uint32_t>& slots) {
   const std::unique_lock lock(mutex_);
-  for (const uint32_t slot : slots) remove_one(slot);
+  for (const uint32_t slot : slots) {
+    remove_one(slot);
+    free_slots_.pop_back();
+    removed_slots_.push_back(slot);
+  }
+}
+
+void SeriesIndex::reuse_removed() {
+  const std::unique_lock lock(mutex_);
+  free_slots_.insert(free_slots_.end(), removed_slots_.begin(), removed_slots_.end());
+  removed_slots_.clear();
 }
 
 bool SeriesIndex::alive(SeriesHandle handle) const {

@@ -58,8 +58,12 @@ class SeriesIndex {
   SeriesHandle resolve(const model::Labels& labels);
   /// For replays: `labels` get exactly this slot. Whoever had the slot or the labels is removed.
   SeriesHandle define(uint32_t slot, const model::Labels& labels);
-  /// Frees slots for reuse; their handles become stale. Applier only.
+  /// Frees slots; their handles become stale. They are given away again after reuse_removed().
+  /// Applier only.
   void remove(const std::vector<uint32_t>& slots);
+  /// After a checkpoint in the log: so an id means one series between two checkpoints, and damage
+  /// in between costs the damaged records only.
+  void reuse_removed();
 
   /// Series that match all matchers, in no order.
   std::vector<Match> select(const model::Matchers& matchers) const;
@@ -129,6 +133,7 @@ class SeriesIndex {
   boost::unordered_flat_set<uint32_t, SlotHash, SlotEqual> by_labels_;
   Roaring all_;
   std::vector<uint32_t> free_slots_;
+  std::vector<uint32_t> removed_slots_;  // free after the next checkpoint
   SlotDirectory<SeriesState> states_;
   std::atomic<uint32_t> slot_limit_{0};
   std::atomic<uint64_t> size_{0};

@@ -36,6 +36,8 @@ struct StoreOptions {
       10LL * 60 * 1000;  ///< samples further ahead are refused; 0: no limit
   /// False (tests): partitions are sealed by flush() only, and merged when asked.
   bool background_seal = true;
+  /// Opens over damaged stretches of the log instead of refusing: what they held is lost.
+  bool skip_corrupt_log = false;
   StepHook on_step;  ///< empty but in crash tests
 };
 

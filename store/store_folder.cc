@@ -10,11 +10,14 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/log.h"
+
 namespace aerie::store {
 namespace {
 
 constexpr int kFormat = 1;
 constexpr std::string_view kMarker = "aerie-store";
+constexpr std::string_view kFreshMarker = "aerie-store.new";
 constexpr std::string_view kMarkerText = "aerie store, format ";
 
 Result<int> take_lock(const std::string& file) {
@@ -37,13 +40,13 @@ Result<int> take_lock(const std::string& file) {
                              "another --storage.path",
                              file, pid.empty() ? "unknown" : pid));
   }
+  // Over what stands there, and only then cut: a full disk has no room for another block. The
+  // number is for people; the lock itself needs no writing.
   const std::string pid = fmt::format("{}\n", ::getpid());
-  if (::ftruncate(fd, 0) != 0 ||
-      ::pwrite(fd, pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
-    const Error error(ErrorCode::IoError,
-                      fmt::format("cannot write {}: {}", file, std::strerror(errno)));
-    ::close(fd);
-    return error;
+  if (::pwrite(fd, pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size()) ||
+      ::ftruncate(fd, static_cast<off_t>(pid.size())) != 0) {
+    AERIE_LOG(Warn, "cannot write the pid into the lock file", {"file", file},
+              {"error", std::strerror(errno)});
   }
   return fd;
 }
@@ -71,11 +74,15 @@ Status check_marker(const std::string& path, FileSystem& files) {
 }
 
 Status write_marker(const std::string& path, FileSystem& files) {
-  auto file = files.open(path + "/" + std::string(kMarker), true);
+  // Whole or not there: half a marker would make the folder look like somebody else's.
+  const std::string fresh = path + "/" + std::string(kFreshMarker);
+  auto file = files.open(fresh, true);
   if (!file) return std::move(file).error();
   if (auto written = (*file)->write_at(0, fmt::format("{}{}\n", kMarkerText, kFormat)); !written)
     return written;
   if (auto synced = (*file)->sync(); !synced) return synced;
+  if (auto renamed = files.rename(fresh, path + "/" + std::string(kMarker)); !renamed)
+    return renamed;
   return files.sync_folder(path);
 }
 
@@ -87,7 +94,7 @@ Result<std::unique_ptr<StoreFolder>> StoreFolder::open(const std::string& path, 
   if (!names) return std::move(names).error();
   const bool marked = std::find(names->begin(), names->end(), kMarker) != names->end();
   const auto foreign = std::find_if(names->begin(), names->end(), [](const std::string& name) {
-    return name != "lock" && name != "lost+found";
+    return name != "lock" && name != "lost+found" && name != kFreshMarker;
   });
   if (!marked && foreign != names->end()) {
     return Error(

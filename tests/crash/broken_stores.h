@@ -27,8 +27,11 @@ class VolatileFileSystem final : public store::FileSystem {
   }
   Status remove(const std::string& path) override { return disk_.remove(path); }
   Status sync_folder(const std::string& path) override { return disk_.sync_folder(path); }
-  Result<uint64_t> free_bytes(const std::string& path) const override {
-    return disk_.free_bytes(path);
+  Result<store::DiskSpace> space(const std::string& path) const override {
+    return disk_.space(path);
+  }
+  Status link(const std::string& from, const std::string& to) override {
+    return disk_.link(from, to);
   }
 
  private:

@@ -1,12 +1,19 @@
 // Writes known values into a store until it is killed, and says on standard output what was
-// acknowledged. crash_writer PATH SEED FLUSH_EVERY_MS MODE STEP…   (the first step of each thread)
+// acknowledged. crash_writer PATH SEED FIRST_TIME FLUSH_EVERY_MS MODE STEP…   (the first step of
+// each thread). MODE at:NAME:N kills itself when the store reaches the step NAME for the Nth time
+// (docs/faults.md), with a retention short enough that partitions are removed all the time.
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -29,13 +36,69 @@ void say(const std::string& line) {
     std::_Exit(3);
 }
 
-void write_for_ever(store::Store& store, crash::Workload workload, int thread, int64_t step) {
+/// The time of what is written: so that spans finish and old ones expire within a second.
+class WorkloadClock final : public Clock {
+ public:
+  void reach(model::TimestampMs t) {
+    model::TimestampMs now = now_.load();
+    while (now < t && !now_.compare_exchange_weak(now, t)) {
+    }
+  }
+  model::TimestampMs now_ms() const override { return now_.load(); }
+  int64_t monotonic_ns() const override { return system_.monotonic_ns(); }
+
+ private:
+  SystemClock system_;
+  std::atomic<model::TimestampMs> now_{0};
+};
+
+/// Kills this process when the step of `at:NAME:N` is reached for the Nth time.
+store::StepHook kill_at(const std::string& mode) {
+  const size_t colon = mode.rfind(':');
+  const std::string name = mode.substr(3, colon - 3);
+  const int wanted = std::atoi(mode.c_str() + colon + 1);
+  auto seen = std::make_shared<std::atomic<int>>(0);
+  return [=](std::string_view step) {
+    if (step != name || ++*seen < wanted) return;
+    ::kill(::getpid(), SIGKILL);
+    ::pause();
+  };
+}
+
+/// Keeps the threads within a few seconds of workload time, so that nobody falls out of the
+/// retention.
+struct Pacer {
+  void wait(int thread, int64_t step) {
+    steps[static_cast<size_t>(thread)] = step;
+    const auto far_ahead = [&] {
+      return std::any_of(steps.begin(), steps.end(),
+                         [=](const auto& other) { return step > other + 100; });
+    };
+    while (far_ahead()) std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
+
+  std::array<std::atomic<int64_t>, crash::kThreads> steps{};
+};
+
+struct Pace {
+  WorkloadClock clock;
+  Pacer pacer;
+  std::shared_mutex quiet;  // held alone: nobody writes, so that a flush leaves nothing behind
+  std::atomic<bool> wanted{false};
+};
+
+void write_for_ever(store::Store& store, crash::Workload workload, Pace& pace, int thread,
+                    int64_t step) {
   for (;; ++step) {
+    pace.pacer.wait(thread, step);
     store::WriteBatch batch;
     for (const crash::Expected& one : workload.batch(thread, step)) {
+      pace.clock.reach(one.t);
       batch.floats.push_back({store.resolve(one.labels), one.t, one.value});
     }
     const size_t rows = batch.floats.size();
+    while (pace.wanted) std::this_thread::sleep_for(std::chrono::microseconds(200));
+    const std::shared_lock not_quiet(pace.quiet);
     say(crash::line_of('S', thread, step));
     auto outcome = store.append_and_wait(std::move(batch));
     if (!outcome || outcome->floats_written != rows) {
@@ -67,13 +130,20 @@ int main(int argc, char** argv) {
     return std::unique_ptr<store::PartitionSet>(
         std::make_unique<crash::ForgetfulPartitionSet>(std::move(*real)));
   };
-  SystemClock clock;
+  if (mode.starts_with("at:")) {
+    options.on_step = kill_at(mode);
+    options.retention = crash::kRetention;
+  }
+  Pace pace;
+  for (int i = 0; i < crash::kThreads; ++i)
+    pace.pacer.steps[static_cast<size_t>(i)] = std::atoll(argv[6 + i]);
   MetricRegistry metrics;
   crash::VolatileFileSystem volatile_files;
   store::PosixFileSystem real_files;
-  store::FileSystem& files =
-      mode == "kill" ? static_cast<store::FileSystem&>(real_files) : volatile_files;
-  auto opened = store::LocalStore::open(options, clock, files, metrics, open_partitions);
+  store::FileSystem& files = mode == "kill" || mode.starts_with("at:")
+                                 ? static_cast<store::FileSystem&>(real_files)
+                                 : volatile_files;
+  auto opened = store::LocalStore::open(options, pace.clock, files, metrics, open_partitions);
   if (!opened) {
     std::fprintf(stderr, "cannot open: %s\n", opened.error().message().c_str());
     return 5;
@@ -81,16 +151,20 @@ int main(int argc, char** argv) {
   store::Store& store = **opened;
   std::vector<std::thread> threads;
   for (int i = 0; i < crash::kThreads; ++i) {
-    threads.emplace_back([&store, workload, i, first = std::atoll(argv[6 + i])] {
-      write_for_ever(store, workload, i, first);
+    threads.emplace_back([&store, &pace, workload, i, first = std::atoll(argv[6 + i])] {
+      write_for_ever(store, workload, pace, i, first);
     });
   }
-  while (flush_every_ms > 0) {
+  for (int flushes = 0; flush_every_ms > 0; ++flushes) {
     std::this_thread::sleep_for(std::chrono::milliseconds(flush_every_ms));
+    std::unique_lock quiet(pace.quiet, std::defer_lock);
+    pace.wanted = mode.starts_with("at:") && flushes % 3 == 2;
+    if (pace.wanted) quiet.lock();
     if (auto flushed = store.flush(); !flushed) {
       std::fprintf(stderr, "flush failed: %s\n", flushed.error().message().c_str());
       std::_Exit(6);
     }
+    pace.wanted = false;
   }
   for (auto& thread : threads) thread.join();
 }

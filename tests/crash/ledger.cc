@@ -55,7 +55,8 @@ void Ledger::read_line(const std::string& line) {
   if (kind == 'A') acknowledged(thread, step);
 }
 
-Findings check_store(const std::string& path, const Workload& workload, Ledger& ledger) {
+Findings check_store(const std::string& path, const Workload& workload, Ledger& ledger,
+                     model::TimestampMs kept_from) {
   Findings findings;
   SystemClock clock;
   MetricRegistry metrics;
@@ -80,7 +81,10 @@ Findings check_store(const std::string& path, const Workload& workload, Ledger& 
         if (at->second != std::bit_cast<uint64_t>(one.value)) ++findings.wrong;
         series.erase(at);
       }
-      if (steps[step] == Fate::Acknowledged) {
+      const bool may_be_gone = batch.front().t < kept_from && there == 0;
+      if (steps[step] == Fate::Acknowledged && may_be_gone) {
+        steps[step] = Fate::Lost;
+      } else if (steps[step] == Fate::Acknowledged) {
         findings.acknowledged += batch.size();
         findings.lost += batch.size() - there;
       } else if (steps[step] == Fate::Lost) {

@@ -33,8 +33,10 @@ struct Findings {
 };
 
 /// Opens the store at `path` in this process and compares all of it with the ledger. A step in
-/// doubt is settled by what is found: it must stay so.
-Findings check_store(const std::string& path, const Workload& workload, Ledger& ledger);
+/// doubt is settled by what is found: it must stay so. What lies before `kept_from` may have been
+/// removed by retention, and must then stay away.
+Findings check_store(const std::string& path, const Workload& workload, Ledger& ledger,
+                     model::TimestampMs kept_from = model::kMinTimestamp);
 /// One line: what was done, what was found.
 void print(int round, const std::string& what, const Findings& findings);
 

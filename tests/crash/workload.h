@@ -16,6 +16,7 @@ namespace aerie::crash {
 inline constexpr int kThreads = 3;
 inline constexpr model::DurationMs kStepMs = 50;
 inline constexpr model::DurationMs kPartitionSpan = 20'000;
+inline constexpr model::DurationMs kRetention = 60'000;  // of the rounds that remove old partitions
 
 struct Expected {
   model::Labels labels;

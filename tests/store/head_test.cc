@@ -206,6 +206,7 @@ TEST_CASE("the index frees what nobody carries any more") {
   CHECK(fixture.head.index().size() == 1);
   CHECK(fixture.head.index().label_values("n", {}) == std::vector<std::string>{"7"});
   CHECK(fixture.head.index().slot_limit() == 500);
+  fixture.head.index().reuse_removed();
   for (int n = 1000; n < 1400; ++n) fixture.series(n);
   CHECK(fixture.head.index().slot_limit() == 500);  // slots are used again
   CHECK(fixture.head.index().select({model::Matcher::equal("n", "1399")}).size() == 1);

@@ -166,8 +166,19 @@ Status FaultFileSystem::remove(const std::string& path) {
 
 Status FaultFileSystem::sync_folder(const std::string&) { return {}; }
 
-Result<uint64_t> FaultFileSystem::free_bytes(const std::string&) const {
-  return state_.with([](const State& state) -> Result<uint64_t> { return state.space; });
+Result<DiskSpace> FaultFileSystem::space(const std::string&) const {
+  return state_.with([](const State& state) -> Result<DiskSpace> {
+    return DiskSpace{state.space, 0};
+  });
+}
+
+Status FaultFileSystem::link(const std::string& from, const std::string& to) {
+  return state_.with([&](State& state) -> Status {
+    const auto at = state.files.find(from);
+    if (at == state.files.end()) return Error(ErrorCode::NotFound, "link " + from);
+    state.files[to] = at->second;
+    return {};
+  });
 }
 
 }  // namespace aerie::store::testing

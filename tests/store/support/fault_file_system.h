@@ -36,7 +36,8 @@ class FaultFileSystem final : public FileSystem {
   Status rename(const std::string& from, const std::string& to) override;
   Status remove(const std::string& path) override;
   Status sync_folder(const std::string& path) override;
-  Result<uint64_t> free_bytes(const std::string& path) const override;
+  Result<DiskSpace> space(const std::string& path) const override;
+  Status link(const std::string& from, const std::string& to) override;
 
  private:
   class File;
