@@ -1,4 +1,5 @@
 // The one translation unit that compiles Asio and Beast; every other file sees their declarations
 // only.
 #include <boost/asio/impl/src.hpp>
+#include <boost/asio/ssl/impl/src.hpp>
 #include <boost/beast/src.hpp>

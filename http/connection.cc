@@ -6,7 +6,9 @@
 #include <array>
 #include <cerrno>
 
+#include "base/log.h"
 #include "http/compression.h"
+#include "http/tls.h"
 
 namespace aerie::http {
 namespace {
@@ -24,6 +26,7 @@ constexpr size_t kKeptBufferBytes = 64u << 10;  // per idle connection
 constexpr size_t kUnwantedBodyBytes = 64u << 10;
 constexpr size_t kLingerBytes = 4u << 20;
 constexpr std::chrono::seconds kLingerTime{1};
+constexpr std::chrono::seconds kHandshakeTime{10};
 constexpr auto kTask = asio::as_tuple(asio::use_awaitable_t<Executor>{});
 
 std::string remote_address_of(const Stream& stream) {
@@ -50,7 +53,8 @@ Connection::Connection(Stream stream, ServerContext& context, Purpose purpose)
     : stream_(std::move(stream)),
       context_(context),
       purpose_(purpose),
-      answered_(*context.io, Timer::time_point::max()) {
+      answered_(*context.io, Timer::time_point::max()),
+      settings_(context.access.settings()) {
   context_.connections.insert(this);
   if (purpose_ == Purpose::Refuse) return;
   ++context_.serving;
@@ -66,41 +70,67 @@ Connection::~Connection() {
   if (context_.draining && context_.connections.empty()) context_.on_drained();
 }
 
+Task<bool> Connection::secure() {
+  if (settings_->tls == nullptr) co_return true;
+  stream_.plain().expires_after(
+      std::min<std::chrono::steady_clock::duration>(kHandshakeTime, context_.options.read_timeout));
+  auto& tls = stream_.start_tls(settings_->tls);
+  const auto [error] = co_await tls.async_handshake(asio::ssl::stream_base::server, kTask);
+  if (error) {
+    context_.metrics.failed_handshakes.add();
+    AERIE_LOG(Debug, "TLS handshake failed", {"peer", remote_address_of(stream_.plain())},
+              {"error", error.message()});
+    co_return false;
+  }
+  peer_names_ = verified_peer_names(tls.native_handle());
+  const bool wanted = has_allowed_san(peer_names_, settings_->config.tls->client_allowed_sans);
+  if (!wanted) context_.metrics.failed_handshakes.add();
+  co_return wanted;
+}
+
 Task<void> Connection::serve(std::shared_ptr<Connection> self) {
-  bool more = true;
+  const bool secured = co_await self->secure();
+  bool more = secured;
   while (more && !self->aborted_ && !self->context_.draining) {
     const bool begun = co_await self->wait_for_request();
     if (!begun) break;
     const bool reusable = co_await self->serve_one();
     more = reusable;
   }
-  self->stream_.close();
+  if (auto* tls = self->stream_.tls(); tls != nullptr && !self->aborted_) {
+    // So that the client knows that nothing was cut off. Its own goodbye is not waited for long.
+    self->stream_.plain().expires_after(kLingerTime);
+    [[maybe_unused]] const auto [error] = co_await tls->async_shutdown(kTask);
+  }
+  self->stream_.plain().close();
 }
 
 Task<void> Connection::refuse(std::shared_ptr<Connection> self) {
+  const bool secured = co_await self->secure();
+  if (!secured) co_return;
   self->response_ = Response::text(
       503, "too many connections: " + std::to_string(self->context_.options.max_connections) +
                " are open, the limit of --web.max-connections\n");
   self->response_->headers.set("Retry-After", "5");
   const bool written = co_await self->write_response();
   if (written) co_await self->linger();
-  self->stream_.close();
+  self->stream_.plain().close();
 }
 
 void Connection::close_if_idle() {
-  if (state_ == State::Idle) stream_.close();
+  if (state_ == State::Idle) stream_.plain().close();
 }
 
 void Connection::abort() {
   aborted_ = true;
   if (cancellation_) cancellation_->cancel();
   answered_.cancel();
-  stream_.close();
+  stream_.plain().close();
 }
 
 Task<bool> Connection::wait_for_request() {
   state_ = State::Idle;
-  stream_.expires_after(context_.options.read_timeout);
+  stream_.plain().expires_after(context_.options.read_timeout);
   if (buffer_.size() == 0) {
     auto space = buffer_.prepare(kFirstReadBytes);
     const auto [error, size] = co_await stream_.async_read_some(space, kTask);
@@ -112,7 +142,7 @@ Task<bool> Connection::wait_for_request() {
 }
 
 Task<bool> Connection::serve_one() {
-  stream_.expires_after(context_.options.read_timeout);
+  stream_.plain().expires_after(context_.options.read_timeout);
   began_ns_ = context_.clock.monotonic_ns();
   match_ = {};
   keep_alive_ = false;
@@ -175,7 +205,9 @@ void Connection::begin_request() {
   };
   request_.method = parse_method(view(head.method_string()));
   request_.target = view(head.target());
-  request_.remote_address = remote_address_of(stream_);
+  request_.peer_names = peer_names_;
+  password_wanted_ = false;
+  request_.remote_address = remote_address_of(stream_.plain());
   for (const auto& field : head) {
     request_.headers.add(view(field.name_string()), view(field.value()));
   }
@@ -203,6 +235,7 @@ std::optional<Response> Connection::answer_without_handler() {
     return Response::text(417, "only Expect: 100-continue is known\n");
   }
   if (request_.method == Method::Options) return Response::no_content();
+  if (auto refusal = answer_caller()) return refusal;
   if (match_.kind == Router::Match::Kind::NotFound) {
     return Response::text(404, "404 page not found\n");
   }
@@ -211,6 +244,15 @@ std::optional<Response> Connection::answer_without_handler() {
     response.headers.set("Allow", match_.allow);
     return response;
   }
+  return std::nullopt;
+}
+
+std::optional<Response> Connection::answer_caller() {
+  const std::string member = context_.router.load()->member_of(request_);
+  const OpenTo open_to = match_.options.open_to_members ? OpenTo::Members : OpenTo::Users;
+  AccessDecision decision = decide_access(request_, member, open_to, *settings_, context_.access);
+  if (decision.access == Access::Refused) return std::move(decision.refusal);
+  password_wanted_ = decision.access == Access::ComputePassword;
   return std::nullopt;
 }
 
@@ -276,14 +318,38 @@ void Connection::merge_parameters() {
 Task<void> Connection::call_handler() {
   merge_parameters();
   request_.path_params = std::move(match_.path_params);
-  stream_.expires_never();
+  stream_.plain().expires_never();
   watch_for_disconnect();
-  Responder responder = make_responder();
-  match_.handler(std::move(request_), std::move(responder));
+  hand_over(make_responder());
   // The answer comes by a post, so it cannot slip in between the call and this wait.
   [[maybe_unused]] const auto [cancelled] = co_await answered_.async_wait(kTask);
   ErrorCodeOf not_watching;
-  if (!aborted_) stream_.socket().cancel(not_watching);
+  if (!aborted_) stream_.plain().socket().cancel(not_watching);
+}
+
+void Connection::hand_over(Responder responder) {
+  if (!password_wanted_) {
+    match_.handler(std::move(request_), std::move(responder));
+    return;
+  }
+  struct Job {
+    Request request;
+    Responder responder;
+  };
+  auto job = std::make_shared<Job>(Job{std::move(request_), std::move(responder)});
+  auto check = [job, settings = settings_, &access = context_.access, handler = match_.handler] {
+    const auto credential = basic_credential(job->request);
+    if (credential && access.check(*settings, *credential)) {
+      handler(std::move(job->request), std::move(job->responder));
+    } else {
+      job->responder(ask_for_password());
+    }
+  };
+  if (!context_.password_pool.submit(std::move(check))) {
+    Response busy = Response::text(503, "too many passwords are being checked; try again\n");
+    busy.headers.set("Retry-After", "2");
+    job->responder(std::move(busy));
+  }
 }
 
 Responder Connection::make_responder() {
@@ -310,19 +376,20 @@ void Connection::watch_for_disconnect() {
     if (error || self->aborted_) return;
     char byte = 0;
     const ssize_t size =
-        ::recv(self->stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+        ::recv(self->stream_.plain().socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     const bool nothing_yet =
         size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
     // More bytes are the next request of a pipelining client: it is still there, and no longer
     // watched.
     if (size <= 0 && !nothing_yet) watched->cancel();
   };
-  stream_.socket().async_wait(asio::socket_base::wait_read, std::move(readable));
+  stream_.plain().socket().async_wait(asio::socket_base::wait_read, std::move(readable));
 }
 
 Task<bool> Connection::write_response() {
   Response& response = *response_;
   context_.cors.apply(origin_, response);
+  for (const auto& [name, value] : settings_->config.headers) response.headers.set(name, value);
   const bool closes = !keep_alive_ || body_unread_ || context_.draining;
   if (closes) keep_alive_ = false;
   if (purpose_ == Purpose::Serve) {
@@ -334,7 +401,7 @@ Task<bool> Connection::write_response() {
                   context_.clock.now_ms() / 1000);
   if (is_head_ || !may_have_body(response.status)) response.body.clear();
 
-  stream_.expires_after(context_.options.read_timeout);
+  stream_.plain().expires_after(context_.options.read_timeout);
   const std::array<asio::const_buffer, 2> bytes{asio::buffer(head), asio::buffer(response.body)};
   const auto [error, size] = co_await asio::async_write(stream_, bytes, kTask);
   if (buffer_.capacity() > kKeptBufferBytes && buffer_.size() == 0) buffer_ = {};
@@ -348,8 +415,8 @@ Task<bool> Connection::write_response() {
 // answer on its way.
 Task<void> Connection::linger() {
   ErrorCodeOf ignored;
-  stream_.socket().shutdown(asio::socket_base::shutdown_send, ignored);
-  stream_.expires_after(kLingerTime);
+  stream_.plain().socket().shutdown(asio::socket_base::shutdown_send, ignored);
+  stream_.plain().expires_after(kLingerTime);
   std::string scratch(kFirstReadBytes, '\0');
   size_t total = 0;
   while (total < kLingerBytes) {

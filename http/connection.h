@@ -11,15 +11,16 @@
 #include <unordered_set>
 
 #include "base/clock.h"
+#include "base/work_pool.h"
 #include "http/cors.h"
 #include "http/server.h"
 #include "http/server_metrics.h"
+#include "http/transport.h"
+#include "http/web_access.h"
 #include "http/wire.h"
 
 namespace aerie::http {
 
-using Executor = boost::asio::io_context::executor_type;
-using Stream = boost::beast::basic_stream<boost::asio::ip::tcp, Executor>;
 using Timer = boost::asio::basic_waitable_timer<
     std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>, Executor>;
 template <class T>
@@ -34,6 +35,8 @@ struct ServerContext {
   std::atomic<const Router*> router;  ///< replaced by Server::use() from any thread
   const CorsPolicy cors;
   const Clock& clock;
+  WebAccess& access;
+  WorkPool& password_pool;  ///< where bcrypt takes its time
   ServerMetrics metrics;
   std::shared_ptr<boost::asio::io_context> io;
   std::unordered_set<Connection*> connections;
@@ -67,6 +70,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   enum class State { Idle, Busy };
   enum class BodyRead { Whole, TooLarge, Malformed, Gone };
 
+  Task<bool> secure();            // the TLS handshake, if there is to be one; false: it failed
   Task<bool> wait_for_request();  // false: closed or timed out between requests
   Task<bool> serve_one();         // true: the connection can take another request
   Task<BodyRead> read_body();     // into request_.body, at most body_limit_
@@ -80,18 +84,24 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool count_read_failure(boost::beast::error_code error);
   void begin_request();  // from parser_ to request_ and the members below
   std::optional<Response> answer_without_handler();
+  std::optional<Response> answer_caller();  // 401 or 403; sets password_wanted_
+  void hand_over(Responder responder);      // to the handler, after the password if need be
   void merge_parameters();
   Responder make_responder();
   void deliver(Response response);
   void watch_for_disconnect();
 
-  Stream stream_;
+  Transport stream_;
   ServerContext& context_;
   const Purpose purpose_;
   Timer answered_;  // never expires; cancelled when the answer is there
   boost::beast::flat_buffer buffer_;
   State state_ = State::Idle;
   bool aborted_ = false;
+
+  // Of this connection: what was in force when it was accepted, and whose certificate it showed.
+  std::shared_ptr<const WebSettings> settings_;
+  std::vector<std::string> peer_names_;
 
   // Of the current request:
   std::optional<Parser> parser_;
@@ -104,6 +114,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool keep_alive_ = false;
   bool body_unread_ = false;
   bool is_head_ = false;
+  bool password_wanted_ = false;
   int64_t began_ns_ = 0;
   std::optional<Response> response_;
 };

@@ -72,6 +72,8 @@ struct Request {
   Headers headers;
   std::string body;            ///< whole, at most the route's limit; as sent (not decompressed)
   std::string remote_address;  ///< "127.0.0.1:54321"
+  /// Names in the client's certificate, if it was verified: `dns:…`, `uri:…`, `cn:…` (http/tls.h).
+  std::vector<std::string> peer_names;
   std::shared_ptr<Cancellation> cancellation = std::make_shared<Cancellation>();
 
   /// The credential after `Authorization: Bearer `, or empty.

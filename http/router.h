@@ -36,7 +36,11 @@ using AsyncHandler = std::function<void(Request, Responder)>;
 
 struct RouteOptions {
   size_t body_limit_bytes = 10u << 20;
+  bool open_to_members = false;  ///< clusters may call it with their own credential
 };
+
+/// The cluster whose credential a request carries; empty: nobody's. Thread-safe, quick.
+using MemberLookup = std::function<std::string(const Request&)>;
 
 /// Which handler answers which path. Filled before the server starts, constant afterwards.
 /// A pattern is a literal path with `{name}` segments; `{name...}` as the last segment takes the
@@ -48,6 +52,12 @@ class Router {
                 BlockingHandler handler, RouteOptions options = {});
   void async(std::initializer_list<Method> methods, std::string_view pattern, AsyncHandler handler,
              RouteOptions options = {});
+
+  /// How members are known by their credential; without it nobody is a member.
+  void identify_members(MemberLookup lookup) { members_ = std::move(lookup); }
+  std::string member_of(const Request& request) const {
+    return members_ ? members_(request) : std::string();
+  }
 
   struct Match {
     enum class Kind { Found, NotFound, MethodNotAllowed } kind = Kind::NotFound;
@@ -75,6 +85,7 @@ class Router {
            RouteOptions options);
 
   std::vector<Route> routes_;
+  MemberLookup members_;
 };
 
 }  // namespace aerie::http

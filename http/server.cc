@@ -69,14 +69,18 @@ boost::system::error_code bind_and_listen(Acceptor& acceptor, const tcp::endpoin
 /// that one.
 class BeastServer final : public Server {
  public:
-  BeastServer(Options options, const Router& router, CorsPolicy cors, MetricRegistry& registry)
-      : io_(std::make_shared<asio::io_context>(1)),
+  BeastServer(Options options, const Router& router, CorsPolicy cors,
+              std::unique_ptr<WebAccess> access, MetricRegistry& registry)
+      : access_(std::move(access)),
+        io_(std::make_shared<asio::io_context>(1)),
         acceptor_(*io_),
         work_(asio::make_work_guard(*io_)),
         context_{.options = std::move(options),
                  .router = &router,
                  .cors = std::move(cors),
                  .clock = clock_,
+                 .access = *access_,
+                 .password_pool = password_pool_,
                  .metrics = ServerMetrics(registry),
                  .io = io_,
                  .connections = {},
@@ -186,6 +190,8 @@ class BeastServer final : public Server {
   }
 
   const SystemClock clock_;
+  const std::unique_ptr<WebAccess> access_;
+  WorkPool password_pool_{{.name = "password", .threads = 1, .queue_limit = 64}};
   std::shared_ptr<asio::io_context> io_;
   Acceptor acceptor_;
   asio::executor_work_guard<Executor> work_;
@@ -204,8 +210,11 @@ Result<std::unique_ptr<Server>> Server::start(Options options, const Router& rou
   auto cors = CorsPolicy::compile(options.cors_origin);
   if (!cors) return std::move(cors).error();
   while (options.route_prefix.ends_with('/')) options.route_prefix.pop_back();
-  auto server =
-      std::make_unique<BeastServer>(std::move(options), router, std::move(*cors), metrics);
+  static const SystemClock kClock;
+  auto access = WebAccess::open(options.web_config_file, kClock);
+  if (!access) return std::move(access).error();
+  auto server = std::make_unique<BeastServer>(std::move(options), router, std::move(*cors),
+                                              std::move(*access), metrics);
   auto listening = server->listen();
   if (!listening) return std::move(listening).error();
   server->run();

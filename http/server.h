@@ -21,10 +21,11 @@ class Server {
     size_t max_connections = 512;
     std::chrono::milliseconds read_timeout{std::chrono::minutes(5)};
     std::string cors_origin = ".*";
-    std::string route_prefix;  ///< stripped from paths; "/prometheus" is always accepted as well
+    std::string web_config_file;  ///< TLS, users, headers; empty: none of them
+    std::string route_prefix;     ///< stripped from paths; "/prometheus" is always accepted as well
   };
   /// Binds and starts. Errors: IoError naming address, reason and what to do (port in use, not
-  /// permitted). `router` and `metrics` outlive the server.
+  /// permitted), and those of the web configuration. `router` and `metrics` outlive the server.
   static Result<std::unique_ptr<Server>> start(Options options, const Router& router,
                                                MetricRegistry& metrics);
   virtual ~Server() = default;  ///< stops at once

@@ -9,6 +9,9 @@ ServerMetrics::ServerMetrics(MetricRegistry& registry)
       read_timeouts(registry.counter(
           "aerie_http_read_timeouts_total",
           "Connections closed because a request did not arrive within --web.read-timeout.")),
+      failed_handshakes(registry.counter(
+          "aerie_http_tls_handshakes_failed_total",
+          "Connections without a good TLS handshake or with an unwanted certificate.")),
       registry_(registry) {}
 
 void ServerMetrics::record(const std::string& handler, int status, double seconds) {

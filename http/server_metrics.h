@@ -19,6 +19,7 @@ class ServerMetrics {
   Gauge& connections;
   Counter& refused_connections;
   Counter& read_timeouts;
+  Counter& failed_handshakes;
 
  private:
   MetricRegistry& registry_;
