@@ -31,9 +31,9 @@ struct ClusterIdentity {
 };
 
 struct RelayOptions {
-  /// Finds the member that a bearer token belongs to. Called from any thread. An empty function:
-  /// everybody may send, labels stay as they were sent.
-  std::function<std::optional<ClusterIdentity>(std::string_view token)> identify;
+  /// Finds the member whose credential a request carries. Called from any thread. An empty
+  /// function: everybody may send, labels stay as they were sent.
+  std::function<std::optional<ClusterIdentity>(const http::Request& request)> identify;
   /// Labels that tell replicas of a pair apart; dropped.
   std::vector<std::string> replica_labels = {"prometheus_replica", "__replica__"};
 };

@@ -16,6 +16,7 @@ struct Accounting::Book {
   Counter* received = nullptr;
   Counter* written = nullptr;
   Counter* deduplicated = nullptr;
+  Counter* dropped = nullptr;
   std::array<Counter*, kRefusals> refused{};  // null until the first: most reasons never occur
   std::string last_error;
   model::TimestampMs last_error_ms = 0;
@@ -48,6 +49,9 @@ Accounting::Book& Accounting::book(Books& books, std::string_view cluster) {
   made->deduplicated =
       &metrics_.counter("aerie_ingest_samples_deduplicated_total",
                         "Samples of a standby replica, acknowledged and not stored", labels);
+  made->dropped =
+      &metrics_.counter("aerie_ingest_samples_dropped_total",
+                        "Samples and exemplars that write_relabel_configs drops", labels);
   return *books.emplace(std::string(cluster), std::move(made)).first->second;
 }
 
@@ -58,6 +62,7 @@ void Accounting::add(std::string_view cluster, const ClusterShare& share) {
     entry.received->add(share.received);
     entry.written->add(share.written);
     entry.deduplicated->add(share.deduplicated);
+    entry.dropped->add(share.dropped);
     for (size_t i = 0; i < kRefusals; ++i) {
       if (share.refused[i] == 0) continue;
       if (entry.refused[i] == nullptr) {
@@ -91,6 +96,7 @@ std::vector<ClusterIngest> Accounting::snapshot() const {
       row.received = entry->received->value();
       row.written = entry->written->value();
       row.deduplicated = entry->deduplicated->value();
+      row.dropped = entry->dropped->value();
       for (size_t i = 0; i < kRefusals; ++i) {
         if (entry->refused[i] != nullptr) row.refused[i] = entry->refused[i]->value();
       }

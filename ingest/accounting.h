@@ -23,6 +23,7 @@ struct ClusterShare {
   uint32_t received = 0;  ///< float and histogram samples, and exemplars
   uint32_t written = 0;
   uint32_t deduplicated = 0;  ///< a standby's, or of the other half of an unlabelled pair
+  uint32_t dropped = 0;       ///< by the cluster's own write_relabel_configs
   RefusalCounts refused{};
   std::string first_error;  ///< empty: none
 };
@@ -33,6 +34,7 @@ struct ClusterIngest {
   uint64_t received = 0;
   uint64_t written = 0;
   uint64_t deduplicated = 0;
+  uint64_t dropped = 0;
   std::array<uint64_t, kRefusals> refused{};
   std::string last_error;  ///< text for the operator; empty: none yet
   model::TimestampMs last_error_ms = 0;

@@ -3,10 +3,12 @@
 #include <fmt/core.h>
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <deque>
-#include <unordered_set>
+#include <iterator>
+#include <utility>
 
 namespace aerie::ingest {
 namespace {
@@ -48,11 +50,27 @@ std::string_view value_of(const std::vector<model::LabelView>& labels, std::stri
   return found == labels.end() ? std::string_view{} : found->value;
 }
 
+std::optional<Refused> check_size(const model::LabelView& label, const ClusterLimits& limits) {
+  if (label.name.size() > limits.label_name_bytes) {
+    return Refused{Refusal::LabelLimit,
+                   fmt::format("label name of {} bytes, limit {} (limits.label_name_bytes): "
+                               "{:.64}...",
+                               label.name.size(), limits.label_name_bytes, label.name)};
+  }
+  if (label.value.size() > limits.label_value_bytes) {
+    return Refused{Refusal::LabelLimit,
+                   fmt::format("value of label {} of {} bytes, limit {} (limits.label_value_bytes)",
+                               label.name, label.value.size(), limits.label_value_bytes)};
+  }
+  return std::nullopt;
+}
+
 std::optional<Refused> check(const std::vector<model::LabelView>& labels,
-                             const IngestOptions& options) {
-  if (labels.size() > options.max_labels) {
-    return Refused{Refusal::LabelLimit, fmt::format("{} labels, limit {}: {}", labels.size(),
-                                                    options.max_labels, describe(labels))};
+                             const ClusterLimits& limits) {
+  if (labels.size() > limits.labels) {
+    return Refused{Refusal::LabelLimit,
+                   fmt::format("{} labels, limit {} (limits.labels): {}", labels.size(),
+                               limits.labels, describe(labels))};
   }
   bool named = false;
   for (size_t i = 0; i < labels.size(); ++i) {
@@ -70,15 +88,12 @@ std::optional<Refused> check(const std::vector<model::LabelView>& labels,
       return Refused{Refusal::DuplicateLabel,
                      fmt::format("label {:?} twice: {}", std::string(name), describe(labels))};
     }
-    if (name.size() > options.max_label_name_bytes) {
-      return Refused{Refusal::LabelLimit,
-                     fmt::format("label name of {} bytes, limit {}: {:.64}...", name.size(),
-                                 options.max_label_name_bytes, name)};
-    }
-    if (value.size() > options.max_label_value_bytes) {
-      return Refused{Refusal::LabelLimit,
-                     fmt::format("value of label {} of {} bytes, limit {}", name, value.size(),
-                                 options.max_label_value_bytes)};
+    if (auto refused = check_size(labels[i], limits)) return refused;
+    if (name == model::kMetricName && is_reserved_name(value)) {
+      return Refused{Refusal::ReservedName,
+                     fmt::format("only aerie itself writes {}; rename it or drop it with "
+                                 "write_relabel_configs",
+                                 value)};
     }
     named = named || name == model::kMetricName;
   }
@@ -114,43 +129,91 @@ std::optional<Refused> bind(std::vector<model::LabelView>& labels, const Cluster
   return std::nullopt;
 }
 
+// Everything that decides what the series of a binding become. Lengths keep the parts apart.
+std::string text_of(const ClusterBinding& binding) {
+  std::string text;
+  const auto add = [&text](std::string_view part) {
+    text.append(std::to_string(part.size())).append(1, ':').append(part);
+  };
+  add(binding.name);
+  for (const auto& [name, value] : binding.labels) {
+    add(name);
+    add(value);
+  }
+  text += fmt::format("/{}/", static_cast<int>(binding.on_mismatch));
+  for (const std::string& pattern : binding.may_write) add(pattern);
+  for (const RelabelRule& rule : binding.write_relabel) {
+    text += fmt::format("/{}/{}/", static_cast<int>(rule.action), rule.modulus);
+    for (const std::string& label : rule.source_labels) add(label);
+    for (const auto* part : {&rule.separator, &rule.target_label, &rule.regex, &rule.replacement})
+      add(*part);
+  }
+  if (const auto& limits = binding.limits) {
+    text += fmt::format("/{}/{}/{}", limits->labels, limits->label_name_bytes,
+                        limits->label_value_bytes);
+  }
+  return text;
+}
+
 }  // namespace
 
 Result<BindingTable> BindingTable::create(const std::vector<ClusterBinding>& clusters) {
   BindingTable table;
-  std::unordered_set<std::string> names;
-  std::unordered_set<std::string> digests;
   for (const ClusterBinding& cluster : clusters) {
     if (cluster.name.empty())
       return Error(ErrorCode::InvalidArgument, "clusters: a cluster without a name");
-    if (!names.insert(cluster.name).second) {
-      return Error(ErrorCode::InvalidArgument,
-                   fmt::format("clusters: {} is there twice", cluster.name));
-    }
-    for (const std::string& hex : cluster.token_sha256) {
-      const auto digest = parse_digest(hex);
-      if (!digest) {
-        return Error(
-            ErrorCode::InvalidArgument,
-            fmt::format("cluster {}: a token must be 64 lower-case hex digits of its SHA-256",
-                        cluster.name));
-      }
-      if (!digests.insert(hex).second) {
-        return Error(ErrorCode::InvalidArgument,
-                     fmt::format("cluster {}: token belongs to two clusters", cluster.name));
-      }
-      table.tokens_.push_back({*digest, table.bindings_.size()});
-    }
-    ClusterBinding& binding = table.bindings_.emplace_back(cluster);
-    const bool labelled =
-        std::any_of(binding.labels.begin(), binding.labels.end(),
-                    [](const auto& label) { return label.first == kClusterLabel; });
-    if (!labelled) binding.labels.emplace_back(kClusterLabel, cluster.name);
+    if (auto added = table.add(cluster); !added)
+      return std::move(added).error().with("cluster " + cluster.name);
   }
   return table;
 }
 
+Status BindingTable::add(const ClusterBinding& cluster) {
+  if (!names_.emplace(cluster.name, bindings_.size()).second)
+    return Error(ErrorCode::InvalidArgument, "it is there twice");
+  if (auto added = add_credentials(cluster); !added) return added;
+  Compiled compiled;
+  auto relabeller = Relabeller::compile(cluster.write_relabel);
+  if (!relabeller) return std::move(relabeller).error().with("write_relabel_configs");
+  compiled.relabeller = std::move(*relabeller);
+  for (const std::string& pattern : cluster.may_write) {
+    auto matcher =
+        model::Matcher::make(model::MatchType::Regex, std::string(kClusterLabel), pattern);
+    if (!matcher) return std::move(matcher).error().with("may_write");
+    compiled.may_write.push_back(std::move(*matcher));
+  }
+  ClusterBinding& binding = bindings_.emplace_back(cluster);
+  const bool labelled = std::any_of(binding.labels.begin(), binding.labels.end(),
+                                    [](const auto& label) { return label.first == kClusterLabel; });
+  if (!labelled) binding.labels.emplace_back(kClusterLabel, cluster.name);
+  const std::string text = text_of(binding);
+  compiled.fingerprint = XXH3_64bits(text.data(), text.size());
+  compiled_.push_back(std::move(compiled));
+  return {};
+}
+
+Status BindingTable::add_credentials(const ClusterBinding& cluster) {
+  const size_t index = bindings_.size();
+  for (const std::string& hex : cluster.token_sha256) {
+    const auto digest = parse_digest(hex);
+    if (!digest) {
+      return Error(ErrorCode::InvalidArgument,
+                   "a token must be 64 lower-case hex digits of its SHA-256");
+    }
+    const bool twice = std::any_of(tokens_.begin(), tokens_.end(),
+                                   [&](const Token& token) { return token.digest == *digest; });
+    if (twice) return Error(ErrorCode::InvalidArgument, "its token belongs to two clusters");
+    tokens_.push_back({*digest, index});
+  }
+  for (const std::string& name : cluster.certificates) {
+    if (!certificates_.emplace(name, index).second)
+      return Error(ErrorCode::InvalidArgument, "certificate " + name + " belongs to two clusters");
+  }
+  return {};
+}
+
 const ClusterBinding* BindingTable::find_token(std::string_view bearer_token) const {
+  if (bearer_token.empty()) return nullptr;
   Digest digest{};
   SHA256(reinterpret_cast<const unsigned char*>(bearer_token.data()), bearer_token.size(),
          digest.data());
@@ -162,8 +225,52 @@ const ClusterBinding* BindingTable::find_token(std::string_view bearer_token) co
   return found;
 }
 
-uint64_t BindingTable::number_of(const ClusterBinding* binding) const {
-  return binding == nullptr ? 0 : static_cast<uint64_t>(binding - bindings_.data()) + 1;
+const ClusterBinding* BindingTable::find_certificate(std::span<const std::string> names) const {
+  for (const std::string& name : names) {
+    const auto found = certificates_.find(name);
+    if (found != certificates_.end()) return &bindings_[found->second];
+  }
+  return nullptr;
+}
+
+const ClusterBinding* BindingTable::find_caller(const http::Request& request) const {
+  const std::string_view token = request.bearer_token();
+  return token.empty() ? find_certificate(request.peer_names) : find_token(token);
+}
+
+const ClusterBinding* BindingTable::find_name(std::string_view name) const {
+  const auto found = names_.find(name);
+  return found == names_.end() ? nullptr : &bindings_[found->second];
+}
+
+const BindingTable::Compiled& BindingTable::compiled_of(const ClusterBinding& binding) const {
+  return compiled_[static_cast<size_t>(&binding - bindings_.data())];
+}
+
+uint64_t BindingTable::fingerprint(const ClusterBinding* binding) const {
+  return binding == nullptr ? 0 : compiled_of(*binding).fingerprint;
+}
+
+const Relabeller& BindingTable::relabeller(const ClusterBinding* binding) const {
+  return binding == nullptr ? no_rules_ : compiled_of(*binding).relabeller;
+}
+
+bool BindingTable::forwards(const ClusterBinding& binding, std::string_view cluster) const {
+  if (cluster.empty() || cluster == binding.name) return false;
+  const auto& patterns = compiled_of(binding).may_write;
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [&](const model::Matcher& pattern) { return pattern.matches(cluster); });
+}
+
+bool is_reserved_name(std::string_view name) {
+  static constexpr std::string_view kReserved[] = {"aerie_cluster_up",
+                                                   "aerie_cluster_last_sample_timestamp_seconds",
+                                                   "aerie_deployment_phase",
+                                                   "aerie_deployment_reason_pods",
+                                                   "aerie_deployment_desired_replicas",
+                                                   "aerie_deployment_unknown_replicas"};
+  return name.starts_with("aerie_") &&
+         std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);
 }
 
 std::variant<SeriesIdentity, Refused> identify(std::vector<model::LabelView> sent,
@@ -175,7 +282,9 @@ std::variant<SeriesIdentity, Refused> identify(std::vector<model::LabelView> sen
                labels.end());
   const auto by_name = [](const auto& a, const auto& b) { return a.name < b.name; };
   std::stable_sort(labels.begin(), labels.end(), by_name);
-  if (auto refused = check(labels, options)) return std::move(*refused);
+  const ClusterLimits& limits =
+      binding != nullptr && binding->limits ? *binding->limits : options.limits;
+  if (auto refused = check(labels, limits)) return std::move(*refused);
 
   SeriesIdentity identity;
   std::deque<std::string> texts;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "ingest/relabel.h"
 #include "model/time.h"
 
 namespace aerie::ingest {
@@ -26,15 +27,33 @@ enum class UnlabelledPairs : uint8_t {
   Off      ///< keep everything
 };
 
+/// What one cluster may use; 0 is no limit. No honest sender meets the defaults.
+struct ClusterLimits {
+  uint64_t active_series = 5'000'000;  ///< with a sample in the last ten minutes; past it only new
+                                       ///< series are refused
+  double new_series_per_second = 0;    ///< the same; half a minute's worth may come at once
+  double samples_per_second = 0;       ///< past it requests are answered 429
+  size_t labels = 64;                  ///< per series
+  size_t label_name_bytes = 512;
+  size_t label_value_bytes = 4096;
+  bool operator==(const ClusterLimits&) const = default;
+};
+
 /// One member cluster and the credentials that speak for it.
 struct ClusterBinding {
   std::string name;
   std::vector<std::string>
       token_sha256;  ///< lower-case hex of SHA-256 of bearer tokens; two or more while rotating
+  std::vector<std::string>
+      certificates;  ///< names in client certificates: `dns:…`, `uri:…`, `cn:…`
   std::vector<std::pair<std::string, std::string>>
       labels;  ///< cluster, environment, zone …; `cluster` defaults to `name`
   OnMismatch on_mismatch = OnMismatch::Enforce;
+  std::vector<std::string> may_write;  ///< further clusters whose series it forwards, as anchored
+                                       ///< regular expressions: those are stored as sent
+  std::vector<RelabelRule> write_relabel;           ///< run before all else
   std::optional<UnlabelledPairs> unlabelled_pairs;  ///< overrides HaOptions
+  std::optional<ClusterLimits> limits;              ///< overrides IngestOptions
   bool operator==(const ClusterBinding&) const = default;
 };
 
@@ -63,10 +82,8 @@ struct IngestOptions {
   size_t decoded_limit_bytes = 32u << 20;    ///< of one request
   size_t inflight_limit_bytes = 256u << 20;  ///< decoded bytes of all requests not yet answered
   size_t series_cache_entries = 16u << 20;   ///< 32 bytes each, grown as needed
-  size_t max_labels = 64;                    ///< per series
-  size_t max_label_name_bytes = 512;
-  size_t max_label_value_bytes = 4096;
-  size_t max_clusters = 4096;  ///< further names are booked together as `overflow`
+  ClusterLimits limits;                      ///< of every cluster that has none of its own
+  size_t max_clusters = 4096;                ///< further names are booked together as `overflow`
 };
 
 /// Where series without a `cluster` label are booked, and those of clusters past the limit.

@@ -1,5 +1,6 @@
 #include "ingest/remote_write_api.h"
 
+#include <fmt/core.h>
 #include <snappy.h>
 
 #include <algorithm>
@@ -39,6 +40,12 @@ http::Response answer_handshake(const http::Request& request) {
   return response;
 }
 
+// Whose turn it is in the queue. Before a body is read its labels are not known.
+std::string queue_name(const Caller& caller, const http::Request& request) {
+  if (caller.binding != nullptr) return caller.binding->name;
+  return request.remote_address.substr(0, request.remote_address.rfind(':'));
+}
+
 uint64_t random_seed() {
   std::random_device device;
   return static_cast<uint64_t>(device()) << 32 | device();
@@ -52,10 +59,11 @@ struct RemoteWriteApi::Call {
   http::Responder responder;
   Gate::Pass pass;
   Admission::Permit permit;
-  const ClusterBinding* binding = nullptr;
+  Caller caller;
   BodyKind kind;
   int64_t started_ns = 0;
   Origin origin = Origin::Sender;
+  bool running = false;     // a turn of the queue is to be given back
   PreparedWrite prepared;   // its batch has gone to the store
   uint32_t float_rows = 0;  // of the batch last sent
   store::ReplicaPolicy replicas = store::ReplicaPolicy::SingleSender;
@@ -71,24 +79,24 @@ struct RemoteWriteApi::Call {
 };
 
 Result<std::unique_ptr<RemoteWriteApi>> RemoteWriteApi::create(IngestOptions options, Parts parts) {
-  auto bindings = BindingTable::create(options.clusters);
-  if (!bindings) return std::move(bindings).error();
-  std::unique_ptr<RemoteWriteApi> api(
-      new RemoteWriteApi(std::move(options), std::move(*bindings), parts));
+  auto settings = Settings::compile(std::move(options), random_seed());
+  if (!settings) return std::move(settings).error();
+  std::unique_ptr<RemoteWriteApi> api(new RemoteWriteApi(std::move(*settings), parts));
   if (auto loaded = api->load_elections(); !loaded)
     return std::move(loaded).error().with("read HA elections");
   return api;
 }
 
-RemoteWriteApi::RemoteWriteApi(IngestOptions options, BindingTable bindings, Parts parts)
-    : options_(std::move(options)),
-      bindings_(std::move(bindings)),
-      parts_(parts),
-      admission_(options_.inflight_limit_bytes),
-      ha_(options_.ha, parts.clock),
-      standby_(options_.ha.standby_bytes),
-      accounting_(options_.max_clusters, parts.metrics, parts.clock),
-      processor_({options_, bindings_, parts.store, ha_, pairs_, parts.clock, random_seed()}),
+RemoteWriteApi::RemoteWriteApi(std::shared_ptr<const Settings> settings, Parts parts)
+    : parts_(parts),
+      settings_(settings),
+      first_options_(settings->options),
+      ha_(first_options_.ha, parts.clock),
+      standby_(first_options_.ha.standby_bytes),
+      accounting_(first_options_.max_clusters, parts.metrics, parts.clock),
+      limits_(parts.clock),
+      processor_(
+          {parts.store, ha_, pairs_, limits_, parts.clock, first_options_.series_cache_entries}),
       seconds_(parts.metrics.histogram(
           "aerie_ingest_request_duration_seconds",
           "From the whole request to its answer, the wait for the disk included",
@@ -96,11 +104,15 @@ RemoteWriteApi::RemoteWriteApi(IngestOptions options, BindingTable bindings, Par
       ha_switches_(
           parts.metrics.counter("aerie_ingest_ha_switches_total", "A standby replica took over")),
       ha_last_switch_(parts.metrics.gauge("aerie_ingest_ha_last_switch_timestamp_seconds",
-                                          "When a standby replica last took over; 0: never")) {
+                                          "When a standby replica last took over; 0: never")),
+      queue_({.limit_bytes = first_options_.inflight_limit_bytes}, parts.clock) {
   MetricRegistry& metrics = parts.metrics;
   metrics.gauge_callback("aerie_ingest_inflight_bytes",
                          "Decoded bytes of requests not yet answered", {},
-                         [this] { return static_cast<double>(admission_.in_flight_bytes()); });
+                         [this] { return static_cast<double>(queue_.in_flight_bytes()); });
+  metrics.gauge_callback("aerie_ingest_waiting_requests",
+                         "Requests that wait for memory or a thread", {},
+                         [this] { return static_cast<double>(queue_.waiting()); });
   metrics.gauge_callback("aerie_ingest_standby_bytes",
                          "Compressed requests of standby replicas that are kept", {},
                          [this] { return static_cast<double>(standby_.bytes()); });
@@ -116,14 +128,18 @@ RemoteWriteApi::RemoteWriteApi(IngestOptions options, BindingTable bindings, Par
 
 RemoteWriteApi::~RemoteWriteApi() { stop(); }
 
-void RemoteWriteApi::stop() { gate_.close(); }
+void RemoteWriteApi::stop() {
+  queue_.close();
+  gate_.close();
+}
 
 void RemoteWriteApi::register_routes(http::Router& router) {
   http::RouteOptions route;
   // Whatever a body within the decoded limit can measure: larger ones cannot be good. The limit
   // that senders meet is ours and is answered 400, because vmagent repeats everything else for
   // ever, 413 included.
-  route.body_limit_bytes = snappy::MaxCompressedLength(options_.decoded_limit_bytes) + 1;
+  route.body_limit_bytes = snappy::MaxCompressedLength(first_options_.decoded_limit_bytes) + 1;
+  route.open_to_members = true;
   for (const char* path : {"/api/v1/write", "/api/v1/push", "/api/v1/receive"}) {
     const auto handler = [this](http::Request request, http::Responder responder) {
       handle(std::move(request), std::move(responder));
@@ -132,8 +148,23 @@ void RemoteWriteApi::register_routes(http::Router& router) {
     const auto handshake = [](http::Request request, http::Responder responder) {
       responder(answer_handshake(request));
     };
-    router.async({http::Method::Get}, path, handshake);
+    router.async({http::Method::Get}, path, handshake, {.open_to_members = true});
   }
+}
+
+Result<std::shared_ptr<const Settings>> RemoteWriteApi::compile(IngestOptions options) const {
+  options.ha = first_options_.ha;
+  return Settings::compile(std::move(options), settings_.copy()->process_seed);
+}
+
+void RemoteWriteApi::use(std::shared_ptr<const Settings> settings) {
+  settings_.with([&](auto& current) { current = std::move(settings); });
+}
+
+std::string RemoteWriteApi::member_of(const http::Request& request) const {
+  const auto settings = settings_.copy();
+  const ClusterBinding* binding = settings->bindings.find_caller(request);
+  return binding == nullptr ? std::string() : binding->name;
 }
 
 void RemoteWriteApi::handle(http::Request request, http::Responder responder) {
@@ -145,12 +176,11 @@ void RemoteWriteApi::handle(http::Request request, http::Responder responder) {
     answer(*call, try_later(call->request, Error(ErrorCode::Unavailable, "aerie is stopping")));
     return;
   }
-  if (!bindings_.open_to_all()) {
-    call->binding = bindings_.find_token(call->request.bearer_token());
-    if (call->binding == nullptr) {
-      answer(*call, unauthorized(call->request));
-      return;
-    }
+  call->caller.settings = settings_.copy();
+  call->caller.binding = call->caller.settings->bindings.find_caller(call->request);
+  if (call->caller.binding == nullptr && !call->caller.settings->bindings.open_to_all()) {
+    answer(*call, unauthorized(call->request));
+    return;
   }
   if (is_handshake(call->request)) {
     answer(*call, answer_handshake(call->request));
@@ -164,45 +194,73 @@ void RemoteWriteApi::handle(http::Request request, http::Responder responder) {
   }
   call->kind = *kind;
   const auto declared =
-      BodyBuffer::declared_length(call->request.body, options_.decoded_limit_bytes);
+      BodyBuffer::declared_length(call->request.body, first_options_.decoded_limit_bytes);
   if (!declared) {
     answer(*call, http::Response::text(call->permanent_status(), declared.error().message()));
     return;
   }
-  auto permit = admission_.try_acquire(*declared);
-  if (!permit) {
-    answer(*call, try_later(call->request, permit.error()));
-    return;
-  }
-  call->permit = std::move(*permit);
-  if (!parts_.pool.submit([this, call] { run(call); })) {
+  wait_for_turn(call, *declared);
+}
+
+void RemoteWriteApi::wait_for_turn(const std::shared_ptr<Call>& call, size_t decoded_bytes) {
+  auto start = [this, call](Admission::Permit permit) {
+    call->permit = std::move(permit);
+    call->running = true;
+    if (parts_.pool.submit([this, call] { run(call); })) return;
     answer(*call, try_later(call->request, Error(ErrorCode::Unavailable, "ingest queue is full")));
-  }
+  };
+  auto give_up = [this, call](const Error& why) { answer(*call, try_later(call->request, why)); };
+  queue_.submit({queue_name(call->caller, call->request), decoded_bytes, std::move(start),
+                 std::move(give_up)});
 }
 
 void RemoteWriteApi::run(const std::shared_ptr<Call>& call) {
+  if (limits_.recount_due()) refresh_usage();
   auto workspace = take_workspace();
-  auto prepared = processor_.prepare(call->body(), call->binding, call->origin, *workspace);
+  auto prepared = processor_.prepare(call->body(), call->caller, call->origin, *workspace);
   give_back(std::move(workspace));
   if (!prepared) {
     answer(*call, http::Response::text(call->permanent_status(), prepared.error().message()));
     return;
   }
   call->prepared = std::move(*prepared);
-  call->totals.floats_written = call->prepared.floats_standby;
-  call->totals.histograms_written = call->prepared.histograms_standby;
-  call->totals.exemplars_written = call->prepared.exemplars_standby;
+  call->totals.floats_written = call->prepared.floats_settled;
+  call->totals.histograms_written = call->prepared.histograms_settled;
+  call->totals.exemplars_written = call->prepared.exemplars_settled;
   call->totals.refused = call->prepared.refused;
   call->totals.first_refusal = call->prepared.first_refusal;
   if (call->origin == Origin::Sender) {
     save_elections(call->prepared.senders);
     settle_standbys(call);
+    if (!within_rate(*call)) return;
   }
   if (call->prepared.batch.empty()) {
     finish(call);
     return;
   }
   append(call, std::move(call->prepared.batch));
+}
+
+// The whole request or nothing: half of it would be sent again.
+bool RemoteWriteApi::within_rate(Call& call) {
+  for (const SenderShare& share : call.prepared.senders) {
+    if (share.rows == 0) continue;
+    const std::string cluster = accounting_.book_name(share.who->cluster);
+    const ClusterLimits& limits = call.caller.settings->limits_of(cluster);
+    const auto wait = limits_.admit_samples(cluster, limits, share.rows);
+    if (!wait) continue;
+    http::Response response = http::Response::text(
+        429, fmt::format("cluster \"{}\" sends more than {} samples a second; raise "
+                         "limits.samples_per_second, and set retry_on_http_429 at the sender, "
+                         "which drops the samples otherwise\n",
+                         cluster, limits.samples_per_second));
+    response.headers.set("Retry-After",
+                         std::to_string(std::clamp(static_cast<int>(*wait) + 1, 1, 60)));
+    accounting_.add(cluster, {.received = share.rows, .first_error = response.body});
+    answer(call, std::move(response));
+    return false;
+  }
+  return true;
 }
 
 // What a standby sends is kept for the time in which its lead may turn out to be dead; a new lead's
@@ -214,7 +272,7 @@ void RemoteWriteApi::settle_standbys(const std::shared_ptr<Call>& call) {
     if (share.decision.keep_for == 0) continue;
     standby_.keep(
         share.sender,
-        {call->request.body, call->binding, now_ms + share.decision.keep_for, call->kind.format},
+        {call->request.body, call->caller, now_ms + share.decision.keep_for, call->kind.format},
         now_ms);
   }
 }
@@ -231,7 +289,7 @@ void RemoteWriteApi::replay(const SenderShare& share) {
     if (!again->pass) return;
     again->request.body = request.body;
     again->kind.format = request.format;
-    again->binding = request.binding;
+    again->caller = request.caller;
     again->started_ns = parts_.clock.monotonic_ns();
     again->origin = Origin::Standby;
     run(again);
@@ -241,6 +299,7 @@ void RemoteWriteApi::replay(const SenderShare& share) {
 void RemoteWriteApi::append(const std::shared_ptr<Call>& call, store::WriteBatch batch) {
   call->float_rows = static_cast<uint32_t>(batch.floats.size());
   call->replicas = batch.replicas;
+  leave_thread(*call);
   parts_.store.append(std::move(batch), [this, call](Result<store::WriteOutcome> outcome) {
     on_stored(call, std::move(outcome));
   });
@@ -278,7 +337,7 @@ void RemoteWriteApi::run_again(const std::shared_ptr<Call>& call) {
   std::sort(call->stale.begin(), call->stale.end());
   const StaleRows stale{std::move(call->stale), call->float_rows, call->prepared.senders};
   auto workspace = take_workspace();
-  auto prepared = processor_.prepare_again(call->body(), call->binding, stale, *workspace);
+  auto prepared = processor_.prepare_again(call->body(), call->caller, stale, *workspace);
   give_back(std::move(workspace));
   if (!prepared) {
     answer(*call, http::Response::text(call->permanent_status(), prepared.error().message()));
@@ -339,8 +398,16 @@ void RemoteWriteApi::answer(Call& call, http::Response response) {
       .add();
   seconds_.observe(static_cast<double>(parts_.clock.monotonic_ns() - call.started_ns) * 1e-9);
   // Memory and gate are given back before the answer: whoever has it may rely on both.
+  const bool held = call.permit.bytes() > 0;
   call.permit.release();
+  leave_thread(call);
+  if (held) queue_.bytes_freed();
   call.responder(std::move(response));
+}
+
+// The next request may have the thread. Once per call.
+void RemoteWriteApi::leave_thread(Call& call) {
+  if (std::exchange(call.running, false)) queue_.done_running();
 }
 
 http::Response RemoteWriteApi::unauthorized(const http::Request& request) {
@@ -407,15 +474,54 @@ void RemoteWriteApi::save_elections(const std::vector<SenderShare>& senders) {
   }
 }
 
+void RemoteWriteApi::refresh_usage() {
+  limits_.recount(processor_.active_series());
+  MetricRegistry& metrics = parts_.metrics;
+  const auto settings = settings_.copy();
+  for (const auto& [cluster, active] : limits_.active_series()) {
+    // `sender`, not `cluster`: docs/decisions/0082.
+    metrics
+        .gauge("aerie_ingest_active_series", "Series with a sample in the last ten minutes",
+               {{"sender", cluster}})
+        .set(static_cast<double>(active));
+    const ClusterLimits& limits = settings->limits_of(cluster);
+    const std::pair<const char*, double> in_force[] = {
+        {"active_series", static_cast<double>(limits.active_series)},
+        {"new_series_per_second", limits.new_series_per_second},
+        {"samples_per_second", limits.samples_per_second}};
+    for (const auto& [limit, value] : in_force) {
+      metrics
+          .gauge("aerie_ingest_limit", "What a cluster may use; 0: no limit",
+                 {{"limit", limit}, {"sender", cluster}})
+          .set(value);
+    }
+    const auto arrival = parts_.store.arrivals().find(cluster);
+    if (!arrival) continue;
+    metrics
+        .gauge("aerie_ingest_lag_seconds", "How old samples are when they come, median",
+               {{"sender", cluster}})
+        .set(static_cast<double>(arrival->lag) / 1000);
+    metrics
+        .gauge("aerie_ingest_clock_skew_seconds", "How far a cluster's clock is ahead of ours",
+               {{"sender", cluster}})
+        .set(static_cast<double>(arrival->clock_skew) / 1000);
+  }
+}
+
 std::vector<IngestStatus> RemoteWriteApi::status() const {
   std::vector<IngestStatus> all;
   const std::vector<Election> elections = ha_.elections();
+  const auto active = limits_.active_series();
+  const auto settings = settings_.copy();
   for (ClusterIngest& counts : accounting_.snapshot()) {
     IngestStatus& row = all.emplace_back();
     for (const Election& election : elections) {
       if (election.group.cluster == counts.cluster) row.elections.push_back(election);
     }
     row.unlabelled_pair = pairs_.is_pair(counts.cluster);
+    const auto used = active.find(counts.cluster);
+    row.active_series = used == active.end() ? 0 : used->second;
+    row.limits = settings->limits_of(counts.cluster);
     row.counts = std::move(counts);
   }
   return all;

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "base/admission.h"
 #include "base/clock.h"
 #include "base/gate.h"
 #include "base/guarded.h"
@@ -14,11 +13,13 @@
 #include "base/work_pool.h"
 #include "http/router.h"
 #include "ingest/accounting.h"
+#include "ingest/fair_queue.h"
 #include "ingest/ha_tracker.h"
-#include "ingest/identity.h"
+#include "ingest/limit_keeper.h"
 #include "ingest/options.h"
 #include "ingest/pair_detector.h"
 #include "ingest/request_processor.h"
+#include "ingest/settings.h"
 #include "ingest/standby_ring.h"
 #include "store/store.h"
 
@@ -29,15 +30,17 @@ struct IngestStatus {
   ClusterIngest counts;
   std::vector<Election> elections;  ///< one per HA group; empty: nobody sends a replica label
   bool unlabelled_pair = false;     ///< two servers without a replica label were seen
+  uint64_t active_series = 0;       ///< with a sample in the last ten minutes, a minute ago
+  ClusterLimits limits;
 };
 
-/// Remote-Write 1.0 in: POST /api/v1/write, /api/v1/push and /api/v1/receive. Thread-safe. No
-/// thread waits for a request: the io thread checks who calls and what is declared, the ingest pool
-/// decodes, the store's applier completes. Answers (notes on what senders do with each:
+/// Remote-Write 1.0 and 2.0 in: POST /api/v1/write, /api/v1/push and /api/v1/receive. Thread-safe.
+/// No thread waits for a request: the io thread checks who calls and what is declared, the ingest
+/// pool decodes, the store's applier completes. Answers (notes on what senders do with each:
 /// docs/remote-write.md):
 ///   204 everything is durable (or was a standby's duplicate); 400 something can never be stored,
-///   the rest was; 401 unknown credential; 415 not Remote-Write 1.0 in snappy; 503 + Retry-After
-///   try again.
+///   the rest was (409 for zstd); 401 unknown credential; 415 neither version of Remote-Write; 429
+///   + Retry-After past a cluster's samples per second; 503 + Retry-After try again.
 class RemoteWriteApi {
  public:
   /// Everything outlives the API; `pool` is where decoding runs.
@@ -47,13 +50,20 @@ class RemoteWriteApi {
     const Clock& clock;
     MetricRegistry& metrics;
   };
-  /// Errors: InvalidArgument (bindings), IoError (reading back the elections).
+  /// Errors: InvalidArgument (bindings, rules), IoError (reading back the elections).
   static Result<std::unique_ptr<RemoteWriteApi>> create(IngestOptions options, Parts parts);
   ~RemoteWriteApi();  ///< stop()
   RemoteWriteApi(const RemoteWriteApi&) = delete;
   RemoteWriteApi& operator=(const RemoteWriteApi&) = delete;
 
   void register_routes(http::Router& router);
+  /// Checks new bindings and limits; nothing changes yet. `ha` and the sizes of buffers are those
+  /// of create() whatever stands in `options`. Errors: InvalidArgument.
+  Result<std::shared_ptr<const Settings>> compile(IngestOptions options) const;
+  /// From the next request on these hold. Elections, caches and counts go on.
+  void use(std::shared_ptr<const Settings> settings);
+  /// Who sends a request, by token or certificate. Empty: nobody that is configured.
+  std::string member_of(const http::Request& request) const;
   /// Answers 503 from now on and waits for the requests inside; the store must still be open.
   /// Idempotent.
   void stop();
@@ -64,10 +74,14 @@ class RemoteWriteApi {
  private:
   struct Call;
 
-  RemoteWriteApi(IngestOptions options, BindingTable bindings, Parts parts);
+  RemoteWriteApi(std::shared_ptr<const Settings> settings, Parts parts);
   Status load_elections();
   void save_elections(const std::vector<SenderShare>& senders);
   void handle(http::Request request, http::Responder responder);
+  void wait_for_turn(const std::shared_ptr<Call>& call, size_t decoded_bytes);
+  bool within_rate(Call& call);
+  void leave_thread(Call& call);
+  void refresh_usage();
   void run(const std::shared_ptr<Call>& call);
   void settle_standbys(const std::shared_ptr<Call>& call);
   void replay(const SenderShare& share);
@@ -82,14 +96,14 @@ class RemoteWriteApi {
   std::unique_ptr<Workspace> take_workspace();
   void give_back(std::unique_ptr<Workspace> workspace);
 
-  const IngestOptions options_;
-  const BindingTable bindings_;
   const Parts parts_;
-  Admission admission_;
+  Guarded<std::shared_ptr<const Settings>> settings_;
+  const IngestOptions first_options_;  // ha and sizes: constant
   HaTracker ha_;
   PairDetector pairs_;
   StandbyRing standby_;
   Accounting accounting_;
+  LimitKeeper limits_;
   RequestProcessor processor_;
   std::shared_ptr<store::KeyedTable> elections_table_;  // constant after create()
   Guarded<std::vector<std::unique_ptr<Workspace>>> workspaces_;
@@ -99,6 +113,7 @@ class RemoteWriteApi {
   Counter& ha_switches_;
   Gauge& ha_last_switch_;
   Gate gate_;
+  FairQueue queue_;  // destroyed first: gives up what waits
 };
 
 }  // namespace aerie::ingest

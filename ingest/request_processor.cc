@@ -7,7 +7,8 @@ namespace aerie::ingest {
 namespace {
 
 // In Workspace::found while a request is built: the series' labels were refused.
-constexpr uint32_t kRefusedSeries = CachedSeries::kUnknown - 1;
+constexpr uint32_t kRefusedSeries = CachedSeries::kUnknown - 2;
+constexpr uint32_t kActiveMinutes = 10;
 // One series in sixteen is looked at for unlabelled pairs.
 constexpr uint64_t kWatchMask = 15;
 
@@ -37,7 +38,7 @@ uint64_t metadata_key(const DecodedMetadata& entry, std::string_view cluster, ui
 
 // One walk over one request.
 struct RequestProcessor::Pass {
-  const ClusterBinding* binding;
+  const Caller& caller;
   Workspace& work;
   Origin origin = Origin::Sender;
   const StaleRows* stale = nullptr;  // set: only these rows are wanted
@@ -66,11 +67,11 @@ struct RequestProcessor::Pass {
 };
 
 RequestProcessor::RequestProcessor(Parts parts)
-    : parts_(parts), cache_(parts.options.series_cache_entries, parts.clock) {}
+    : parts_(parts), cache_(parts.series_cache_entries, parts.clock) {}
 
-Result<PreparedWrite> RequestProcessor::prepare(const WireBody& body, const ClusterBinding* binding,
+Result<PreparedWrite> RequestProcessor::prepare(const WireBody& body, const Caller& caller,
                                                 Origin origin, Workspace& work) {
-  Pass pass{.binding = binding, .work = work, .origin = origin};
+  Pass pass{.caller = caller, .work = work, .origin = origin};
   if (auto found = find_series(body, pass); !found) return std::move(found).error();
   if (auto identified = identify_misses(pass); !identified) return std::move(identified).error();
   gather_senders(pass);
@@ -81,10 +82,9 @@ Result<PreparedWrite> RequestProcessor::prepare(const WireBody& body, const Clus
   return std::move(pass.write);
 }
 
-Result<PreparedWrite> RequestProcessor::prepare_again(const WireBody& body,
-                                                      const ClusterBinding* binding,
+Result<PreparedWrite> RequestProcessor::prepare_again(const WireBody& body, const Caller& caller,
                                                       const StaleRows& stale, Workspace& work) {
-  Pass pass{.binding = binding, .work = work, .stale = &stale};
+  Pass pass{.caller = caller, .work = work, .stale = &stale};
   if (auto found = find_series(body, pass); !found) return std::move(found).error();
   if (auto identified = identify_misses(pass); !identified) return std::move(identified).error();
   gather_senders(pass);
@@ -97,7 +97,8 @@ Result<PreparedWrite> RequestProcessor::prepare_again(const WireBody& body,
 
 Status RequestProcessor::find_series(const WireBody& body, Pass& pass) {
   Workspace& work = pass.work;
-  auto decoded = work.buffer.uncompress(body.bytes, parts_.options.decoded_limit_bytes);
+  auto decoded =
+      work.buffer.uncompress(body.bytes, pass.caller.settings->options.decoded_limit_bytes);
   if (!decoded) return std::move(decoded).error();
   if (body.format == WireFormat::RemoteWrite2) {
     work.decoder = &work.version2;
@@ -105,7 +106,7 @@ Status RequestProcessor::find_series(const WireBody& body, Pass& pass) {
     work.decoder = &work.version1;
   }
   if (auto walked = work.decoder->decode(*decoded); !walked) return walked;
-  work.decoder->series_keys(seed_of(pass.binding), work.keys);
+  work.decoder->series_keys(pass.caller.settings->series_seed(pass.caller.binding), work.keys);
   work.found.resize(work.keys.size());
   cache_.find(work.keys, work.found);
   return {};
@@ -119,15 +120,21 @@ Status RequestProcessor::identify_misses(Pass& pass) {
   for (uint32_t i = 0; i < series.size(); ++i) {
     if (work.found[i].sender != CachedSeries::kUnknown) continue;
     if (series[i].defect != nullptr) {
-      refuse_series(pass, i, cluster_of({}, pass.binding),
+      refuse_series(pass, i, cluster_of({}, pass.caller.binding),
                     {Refusal::InvalidReference, series[i].defect});
       continue;
     }
     auto labels = work.decoder->labels(i);
     if (!labels) return std::move(labels).error();
-    auto identified = identify(*labels, pass.binding, parts_.options);
+    bool dropped = false;
+    auto identified = identify_labels(pass, *labels, dropped);
+    if (dropped) {
+      work.found[i] = {{}, CachedSeries::kDropped, true};
+      work.learned.push_back({work.keys[i], work.found[i]});
+      continue;
+    }
     if (auto* refused = std::get_if<Refused>(&identified)) {
-      refuse_series(pass, i, cluster_of(*labels, pass.binding), *refused);
+      refuse_series(pass, i, cluster_of(*labels, pass.caller.binding), *refused);
       continue;
     }
     auto& identity = std::get<SeriesIdentity>(identified);
@@ -136,6 +143,27 @@ Status RequestProcessor::identify_misses(Pass& pass) {
   }
   misses_.add(work.misses.size());
   return {};
+}
+
+std::variant<SeriesIdentity, Refused> RequestProcessor::identify_labels(
+    const Pass& pass, const std::vector<model::LabelView>& sent, bool& dropped) const {
+  const Settings& settings = *pass.caller.settings;
+  const ClusterBinding* binding = pass.caller.binding;
+  std::vector<model::LabelView> labels = sent;
+  Relabeller::LabelMap relabelled;  // what `labels` then points into
+  const Relabeller& relabeller = settings.bindings.relabeller(binding);
+  if (!relabeller.empty()) {
+    for (const model::LabelView& label : labels) {
+      if (!label.value.empty()) relabelled.emplace(label.name, label.value);
+    }
+    dropped = !relabeller.apply(relabelled);
+    if (dropped) return Refused{};
+    labels.clear();
+    for (const auto& [name, value] : relabelled) labels.push_back({name, value});
+  }
+  if (binding != nullptr && settings.bindings.forwards(*binding, cluster_of(labels, nullptr)))
+    binding = nullptr;
+  return identify(std::move(labels), binding, settings.options);
 }
 
 void RequestProcessor::refuse_series(Pass& pass, uint32_t index, std::string_view cluster,
@@ -155,7 +183,7 @@ void RequestProcessor::gather_senders(Pass& pass) {
   const auto& series = work.decoder->series();
   const auto& samples = work.decoder->samples();
   for (uint32_t i = 0; i < series.size(); ++i) {
-    if (work.found[i].sender == kRefusedSeries) continue;
+    if (work.found[i].sender >= kRefusedSeries) continue;  // refused or dropped
     SenderShare& share = pass.share(work.found[i].sender);
     for (uint32_t s = 0; s < series[i].samples; ++s) {
       share.newest = std::max(share.newest, samples[series[i].first_sample + s].t);
@@ -184,6 +212,10 @@ Status RequestProcessor::build_rows(Pass& pass) {
   size_t next_miss = 0;
   for (uint32_t i = 0; i < series.size(); ++i) {
     if (work.found[i].sender == kRefusedSeries) continue;
+    if (work.found[i].sender == CachedSeries::kDropped) {
+      if (auto dropped = drop(pass, i); !dropped) return dropped;
+      continue;
+    }
     const SeriesIdentity* identity = nullptr;
     if (next_miss < work.misses.size() && work.misses[next_miss].series == i) {
       identity = &work.misses[next_miss++].identity;
@@ -192,6 +224,7 @@ Status RequestProcessor::build_rows(Pass& pass) {
     if (pass.stale != nullptr && has_stale_rows(pass, i, share)) work.found[i].resolved = false;
     if (!work.found[i].resolved && share.decision.keep) {
       if (auto resolved = resolve(pass, i, identity); !resolved) return resolved;
+      if (work.found[i].sender == kRefusedSeries) continue;
     } else if (identity != nullptr) {
       work.learned.push_back(
           {work.keys[i], work.found[i]});  // a standby's: known, but no series is made for it
@@ -223,19 +256,73 @@ bool RequestProcessor::has_stale_rows(const Pass& pass, uint32_t index,
 Status RequestProcessor::resolve(Pass& pass, uint32_t index, const SeriesIdentity* identity) {
   Workspace& work = pass.work;
   CachedSeries& entry = work.found[index];
-  if (identity != nullptr) {
-    entry.handle = parts_.store.resolve(identity->labels);
-  } else {
+  std::variant<SeriesIdentity, Refused> again;
+  if (identity == nullptr) {
     auto labels = work.decoder->labels(index);
     if (!labels) return std::move(labels).error();
-    const auto identified = identify(*labels, pass.binding, parts_.options);
-    const auto* known = std::get_if<SeriesIdentity>(&identified);
-    AERIE_CHECK(known != nullptr, "a cached series has labels that are refused");
-    entry.handle = parts_.store.resolve(known->labels);
+    bool dropped = false;
+    again = identify_labels(pass, *labels, dropped);
+    identity = std::get_if<SeriesIdentity>(&again);
+    AERIE_CHECK(identity != nullptr && !dropped, "a cached series has labels that are refused");
   }
+  if (!admit(pass, index, identity->labels, pass.share(entry.sender))) return {};
+  entry.handle = parts_.store.resolve(identity->labels);
   entry.resolved = true;
   work.learned.push_back({work.keys[index], entry});
   return {};
+}
+
+// Only a series that would be created is asked for; a replay of what was acknowledged is not.
+bool RequestProcessor::admit(Pass& pass, uint32_t index, const model::Labels& labels,
+                             SenderShare& share) {
+  const std::string_view cluster = share.who->cluster;
+  const ClusterLimits& limits = pass.caller.settings->limits_of(cluster);
+  const bool unlimited = limits.active_series == 0 && limits.new_series_per_second == 0;
+  if (unlimited || pass.origin == Origin::Standby || pass.stale != nullptr) return true;
+  if (parts_.store.knows(labels)) return true;
+  const auto refused =
+      parts_.limits.admit_series(cluster.empty() ? kUnlabelledCluster : cluster, limits);
+  if (!refused) return true;
+  pass.work.found[index].sender = kRefusedSeries;
+  const uint32_t rows = std::max(pass.work.decoder->series()[index].samples, 1u);
+  share.counts.received += rows;
+  refuse(pass.write, share.counts, *refused, rows);
+  return false;
+}
+
+// The operator wants it so: the sender hears that all is well.
+Status RequestProcessor::drop(Pass& pass, uint32_t index) {
+  if (pass.stale != nullptr) return {};
+  const DecodedSeries& series = pass.work.decoder->series()[index];
+  const uint32_t sender = senders_.intern(pass.caller.binding->name, {}, {});
+  SenderShare& share = pass.share(sender);
+  share.who = &senders_.at(sender);
+  uint32_t dropped = series.samples;
+  pass.write.floats_settled += series.samples;
+  if (series.has_histograms) {
+    const auto histograms = pass.work.decoder->histograms(index);
+    if (!histograms) return histograms.error();
+    pass.write.histograms_settled += static_cast<uint32_t>(histograms->size());
+    dropped += static_cast<uint32_t>(histograms->size());
+  }
+  if (series.has_exemplars) {
+    const auto exemplars = pass.work.decoder->exemplars(index);
+    if (!exemplars) return exemplars.error();
+    pass.write.exemplars_settled += static_cast<uint32_t>(exemplars->size());
+    dropped += static_cast<uint32_t>(exemplars->size());
+  }
+  share.counts.received += dropped;
+  share.counts.dropped += dropped;
+  return {};
+}
+
+std::map<std::string, uint64_t, std::less<>> RequestProcessor::active_series() const {
+  std::map<std::string, uint64_t, std::less<>> counts;
+  for (const auto& [sender, active] : cache_.count_active(kActiveMinutes)) {
+    const std::string& cluster = senders_.at(sender).cluster;
+    counts[cluster.empty() ? kUnlabelledCluster : cluster] += active;
+  }
+  return counts;
 }
 
 void RequestProcessor::add_floats(Pass& pass, uint32_t index, SenderShare& share) {
@@ -244,7 +331,7 @@ void RequestProcessor::add_floats(Pass& pass, uint32_t index, SenderShare& share
   share.counts.received += series.samples;
   if (!share.decision.keep) {
     share.counts.deduplicated += series.samples;
-    pass.write.floats_standby += series.samples;
+    pass.write.floats_settled += series.samples;
     return;
   }
   auto& floats = pass.write.batch.floats;
@@ -277,7 +364,7 @@ Status RequestProcessor::add_histograms(Pass& pass, uint32_t index, SenderShare&
     auto& decoded = std::get<DecodedHistogram>(parsed);
     if (!share.decision.keep) {
       ++share.counts.deduplicated;
-      ++pass.write.histograms_standby;
+      ++pass.write.histograms_settled;
       continue;
     }
     share.newest = std::max(share.newest, decoded.t);
@@ -310,7 +397,7 @@ Status RequestProcessor::add_exemplars(Pass& pass, uint32_t index, SenderShare& 
              1);
     } else if (!share.decision.keep) {
       ++share.counts.deduplicated;
-      ++pass.write.exemplars_standby;
+      ++pass.write.exemplars_settled;
     } else {
       pass.write.batch.exemplars.push_back({pass.work.found[index].handle, exemplar.t,
                                             exemplar.value,
@@ -329,7 +416,7 @@ void RequestProcessor::add_metadata(Pass& pass) {
   clusters.reserve(entries.size());
   for (const DecodedMetadata& entry : entries) {
     clusters.push_back(cluster_of_metadata(pass, entry));
-    keys.push_back(metadata_key(entry, clusters.back(), parts_.hash_seed));
+    keys.push_back(metadata_key(entry, clusters.back(), pass.caller.settings->process_seed));
   }
   const std::vector<bool> known = metadata_.known(keys);
   for (size_t i = 0; i < entries.size(); ++i) {
@@ -348,20 +435,17 @@ void RequestProcessor::add_metadata(Pass& pass) {
 
 std::string_view RequestProcessor::cluster_of_metadata(const Pass& pass,
                                                        const DecodedMetadata& entry) const {
-  if (pass.binding != nullptr) return pass.binding->name;
+  if (pass.caller.binding != nullptr) return pass.caller.binding->name;
   if (entry.series == DecodedMetadata::kNoSeries) return {};
   const uint32_t sender = pass.work.found[entry.series].sender;
-  return sender == kRefusedSeries ? std::string_view{} : senders_.at(sender).cluster;
-}
-
-uint64_t RequestProcessor::seed_of(const ClusterBinding* binding) const {
-  return parts_.hash_seed + parts_.bindings.number_of(binding) * 0x9e3779b97f4a7c15;
+  return sender >= kRefusedSeries ? std::string_view{} : senders_.at(sender).cluster;
 }
 
 void RequestProcessor::watch_pairs(Pass& pass) {
-  const UnlabelledPairs mode = pass.binding != nullptr && pass.binding->unlabelled_pairs
-                                   ? *pass.binding->unlabelled_pairs
-                                   : parts_.options.ha.unlabelled_pairs;
+  const ClusterBinding* binding = pass.caller.binding;
+  const UnlabelledPairs mode = binding != nullptr && binding->unlabelled_pairs
+                                   ? *binding->unlabelled_pairs
+                                   : pass.caller.settings->options.ha.unlabelled_pairs;
   if (mode == UnlabelledPairs::Off) return;
   bool pair = false;
   for (const SenderShare& share : pass.write.senders) {

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <variant>
 #include <vector>
 
 #include "base/result.h"
@@ -12,12 +14,14 @@
 #include "ingest/body_buffer.h"
 #include "ingest/ha_tracker.h"
 #include "ingest/identity.h"
+#include "ingest/limit_keeper.h"
 #include "ingest/metadata_memo.h"
 #include "ingest/negotiation.h"
 #include "ingest/options.h"
 #include "ingest/pair_detector.h"
 #include "ingest/sender_table.h"
 #include "ingest/series_cache.h"
+#include "ingest/settings.h"
 #include "ingest/write_request_decoder.h"
 #include "ingest/write_v2_decoder.h"
 #include "store/store.h"
@@ -48,10 +52,10 @@ struct PreparedWrite {
   store::WriteBatch batch;
   std::vector<SenderShare> senders;
   std::vector<uint64_t> metadata_keys;  ///< for remember(), once the batch is durable
-  uint32_t floats_standby =
-      0;  ///< deduplicated before the store, which the sender counts as written
-  uint32_t histograms_standby = 0;
-  uint32_t exemplars_standby = 0;
+  // Not for the store, but for the sender in safe hands: a standby's, and what relabelling drops.
+  uint32_t floats_settled = 0;
+  uint32_t histograms_settled = 0;
+  uint32_t exemplars_settled = 0;
   RefusalCounts refused{};
   std::string first_refusal;
 };
@@ -88,25 +92,26 @@ struct Workspace {
 class RequestProcessor {
  public:
   struct Parts {
-    const IngestOptions& options;
-    const BindingTable& bindings;
     store::Store& store;
     HaTracker& ha;
     PairDetector& pairs;
+    LimitKeeper& limits;
     const Clock& clock;
-    uint64_t hash_seed;
+    size_t series_cache_entries;
   };
   explicit RequestProcessor(Parts parts);  // all of them outlive it
 
-  /// `binding` is null when everybody may write. Errors: InvalidArgument (not compressed, not
-  /// protobuf, far too much of something): nothing may be stored.
-  Result<PreparedWrite> prepare(const WireBody& body, const ClusterBinding* binding, Origin origin,
+  /// Errors: InvalidArgument (not compressed, not protobuf, far too much of something): nothing may
+  /// be stored.
+  Result<PreparedWrite> prepare(const WireBody& body, const Caller& caller, Origin origin,
                                 Workspace& work);
   /// Builds the batch of the stale rows alone, with their series resolved again.
-  Result<PreparedWrite> prepare_again(const WireBody& body, const ClusterBinding* binding,
+  Result<PreparedWrite> prepare_again(const WireBody& body, const Caller& caller,
                                       const StaleRows& stale, Workspace& work);
   /// The metadata of a prepared write is durable and need not be stored again.
   void remember(const std::vector<uint64_t>& metadata_keys) { metadata_.remember(metadata_keys); }
+  /// Series with a sample in the last ten minutes, by cluster as stored. Takes milliseconds.
+  std::map<std::string, uint64_t, std::less<>> active_series() const;
   size_t cached_series() const { return cache_.size(); }
   uint64_t cache_misses() const { return misses_.value(); }
 
@@ -121,12 +126,16 @@ class RequestProcessor {
   Status build_rows(Pass& pass);
   Status resolve(Pass& pass, uint32_t series, const SeriesIdentity* identity);
   bool has_stale_rows(const Pass& pass, uint32_t series, const SenderShare& share) const;
+  std::variant<SeriesIdentity, Refused> identify_labels(const Pass& pass,
+                                                        const std::vector<model::LabelView>& labels,
+                                                        bool& dropped) const;
+  bool admit(Pass& pass, uint32_t series, const model::Labels& labels, SenderShare& share);
+  Status drop(Pass& pass, uint32_t series);
   void add_floats(Pass& pass, uint32_t series, SenderShare& share);
   Status add_histograms(Pass& pass, uint32_t series, SenderShare& share);
   Status add_exemplars(Pass& pass, uint32_t series, SenderShare& share);
   void add_metadata(Pass& pass);
   std::string_view cluster_of_metadata(const Pass& pass, const DecodedMetadata& entry) const;
-  uint64_t seed_of(const ClusterBinding* binding) const;
   void watch_pairs(Pass& pass);
 
   const Parts parts_;

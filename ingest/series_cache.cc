@@ -93,6 +93,32 @@ void SeriesCache::grow_locked(uint32_t minutes) {
   }
 }
 
+std::map<uint32_t, uint64_t> SeriesCache::count_active(uint32_t window) const {
+  const uint32_t minutes = now_minutes();
+  std::vector<bool> counted;
+  std::vector<uint64_t> of_sender;
+  {
+    const std::shared_lock lock(mutex_);
+    for (Slot& slot : slots_) {
+      if (slot.key == SeriesKey{} || slot.sender >= CachedSeries::kDropped) continue;
+      const uint32_t used =
+          std::atomic_ref<uint32_t>(slot.used_and_resolved).load(std::memory_order_relaxed);
+      if ((used & 1) == 0 || minutes - (used >> 1) > window) continue;
+      const size_t index = slot.handle.slot;
+      if (index >= counted.size()) counted.resize(std::max(index + 1, 2 * counted.size()));
+      if (counted[index]) continue;
+      counted[index] = true;
+      if (slot.sender >= of_sender.size()) of_sender.resize(slot.sender + 1);
+      ++of_sender[slot.sender];
+    }
+  }
+  std::map<uint32_t, uint64_t> counts;
+  for (uint32_t sender = 0; sender < of_sender.size(); ++sender) {
+    if (of_sender[sender] > 0) counts.emplace(sender, of_sender[sender]);
+  }
+  return counts;
+}
+
 size_t SeriesCache::size() const {
   const std::shared_lock lock(mutex_);
   return used_;

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/guarded.h"
-#include "ingest/identity.h"
 #include "ingest/negotiation.h"
+#include "ingest/settings.h"
 #include "model/time.h"
 
 namespace aerie::ingest {
@@ -17,7 +17,7 @@ namespace aerie::ingest {
 /// A standby's request as it came, acknowledged and not stored.
 struct KeptRequest {
   std::string body;  ///< still compressed
-  const ClusterBinding* binding = nullptr;
+  Caller caller;
   int64_t until_ms = 0;  ///< monotonic; not needed any more after that
   WireFormat format = WireFormat::RemoteWrite1;
 };

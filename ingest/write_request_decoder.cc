@@ -49,6 +49,19 @@ model::LabelView decode_label(std::string_view message) {
   return label;
 }
 
+// False if it does not end within the message, or is longer than one may be.
+bool read_varint(std::string_view message, size_t& at, int64_t& value) {
+  uint64_t bits = 0;
+  for (int shift = 0; at < message.size() && shift < 64; shift += 7) {
+    const auto byte = static_cast<uint8_t>(message[at++]);
+    bits |= static_cast<uint64_t>(byte & 0x7f) << shift;
+    if ((byte & 0x80) != 0) continue;
+    value = static_cast<int64_t>(bits);
+    return true;
+  }
+  return false;
+}
+
 WireSample decode_sample_slowly(std::string_view message) {
   WireSample wire;
   auto reader = reader_of(message);
@@ -71,23 +84,20 @@ WireSample decode_sample_slowly(std::string_view message) {
 
 }  // namespace
 
-// All senders write the value (09 and 8 bytes), then the time (10 and a varint that ends the
-// message); anything else, and defaults left out, takes the general way.
+// All senders write the value (09 and 8 bytes), then the time (10 and a varint), then the start if
+// there is one (18 and a varint); anything else, and defaults left out, takes the general way.
 WireSample decode_sample(std::string_view message) {
-  if (message.size() < 11 || message.size() > 19 || message[0] != 0x09 || message[9] != 0x10) {
+  if (message.size() < 11 || message[0] != 0x09 || message[9] != 0x10)
     return decode_sample_slowly(message);
-  }
+  WireSample wire;
   uint64_t bits = 0;
   std::memcpy(&bits, message.data() + 1, 8);
-  uint64_t t = 0;
+  wire.sample.value = std::bit_cast<double>(bits);
   size_t at = 10;
-  for (int shift = 0; at < message.size(); shift += 7, ++at) {
-    const auto byte = static_cast<uint8_t>(message[at]);
-    t |= static_cast<uint64_t>(byte & 0x7f) << shift;
-    if ((byte & 0x80) == 0) break;
-  }
-  if (at + 1 != message.size()) return decode_sample_slowly(message);
-  return {{static_cast<int64_t>(t), std::bit_cast<double>(bits)}, 0};
+  if (!read_varint(message, at, wire.sample.t)) return decode_sample_slowly(message);
+  if (at == message.size()) return wire;
+  const bool start = message[at++] == 0x18 && read_varint(message, at, wire.start);
+  return start && at == message.size() ? wire : decode_sample_slowly(message);
 }
 
 Status WriteRequestDecoder::decode(std::string_view body) {

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <initializer_list>
+#include <optional>
 #include <protozero/pbf_reader.hpp>
 #include <utility>
 
@@ -23,6 +24,11 @@ constexpr protozero::pbf_tag_type kSeriesHistogram = 3;
 constexpr protozero::pbf_tag_type kSeriesExemplar = 4;
 constexpr protozero::pbf_tag_type kSeriesMetadata = 5;
 constexpr protozero::pbf_tag_type kSeriesCreated = 6;
+
+// Fields of a series, length-delimited, as they stand on the wire.
+constexpr char kReferencesTag = 0x0a;
+constexpr char kSampleTag = 0x12;
+constexpr char kMetadataTag = 0x2a;
 
 constexpr const char* kOddReferences = "odd number of label references";
 constexpr const char* kNoSuchSymbol = "reference to a symbol that the request does not have";
@@ -115,10 +121,11 @@ Status WriteV2Decoder::decode(std::string_view body) {
 }
 
 void WriteV2Decoder::decode_series(std::string_view message) {
+  if (decode_plain_series(message)) return;
   DecodedSeries series;
   series.message = message;
   series.first_sample = static_cast<uint32_t>(samples_.size());
-  References references{static_cast<uint32_t>(references_.size()), 0};
+  const auto first_reference = static_cast<uint32_t>(references_.size());
   Metadata metadata;
   model::TimestampMs created = 0;
   auto reader = reader_of(message);
@@ -140,29 +147,91 @@ void WriteV2Decoder::decode_series(std::string_view message) {
         series.has_exemplars = true;
         reader.skip();
         break;
-      case tag_and_type(kSeriesMetadata, pbf_wire_type::length_delimited): {
-        auto fields = reader.get_message();
-        while (fields.next()) {
-          switch (fields.tag_and_type()) {
-            case tag_and_type(1, pbf_wire_type::varint): metadata.type = fields.get_uint32(); break;
-            case tag_and_type(3, pbf_wire_type::varint): metadata.help = fields.get_uint32(); break;
-            case tag_and_type(4, pbf_wire_type::varint): metadata.unit = fields.get_uint32(); break;
-            default: fields.skip();
-          }
-        }
+      case tag_and_type(kSeriesMetadata, pbf_wire_type::length_delimited):
+        metadata = decode_metadata(to_string_view(reader.get_view()));
         break;
-      }
       case tag_and_type(kSeriesCreated, pbf_wire_type::varint): created = reader.get_int64(); break;
       default: reader.skip();
     }
   }
-  references.count = static_cast<uint32_t>(references_.size()) - references.first;
   series.samples = static_cast<uint32_t>(samples_.size()) - series.first_sample;
   if (created != 0) settle_starts(series.first_sample, created);
+  finish_series(series, first_reference, metadata);
+}
+
+void WriteV2Decoder::finish_series(DecodedSeries& series, uint32_t first_reference,
+                                   const Metadata& metadata) {
+  const References references{first_reference,
+                              static_cast<uint32_t>(references_.size()) - first_reference};
   series.defect = defect_of(references, metadata);
   of_series_.push_back(references);
   series_.push_back(series);
   if (series.defect == nullptr && metadata != Metadata{}) note_metadata(metadata);
+}
+
+// What every sender writes most of the time: packed references, then one sample, perhaps metadata,
+// each shorter than 128 bytes. False if it is anything else; then nothing was added.
+bool WriteV2Decoder::decode_plain_series(std::string_view message) {
+  std::string_view rest = message;
+  const auto next = [&rest](char tag) -> std::optional<std::string_view> {
+    if (rest.size() < 2 || rest[0] != tag || rest[1] < 0) return std::nullopt;
+    const auto length = static_cast<size_t>(rest[1]);
+    if (rest.size() - 2 < length) return std::nullopt;
+    const std::string_view content = rest.substr(2, length);
+    rest.remove_prefix(2 + length);
+    return content;
+  };
+  const auto labels = next(kReferencesTag);
+  const auto sample = next(kSampleTag);
+  if (!labels || !sample) return false;
+  const auto metadata = next(kMetadataTag);
+  if (!rest.empty()) return false;
+  if (!room(references_.size(), RequestLimits::kReferences, "label references")) return true;
+  const auto first_reference = static_cast<uint32_t>(references_.size());
+  if (!read_packed(*labels)) {
+    references_.resize(first_reference);
+    return false;
+  }
+  DecodedSeries series;
+  series.message = message;
+  series.first_sample = static_cast<uint32_t>(samples_.size());
+  add_sample(*sample);
+  series.samples = static_cast<uint32_t>(samples_.size()) - series.first_sample;
+  finish_series(series, first_reference, metadata ? decode_metadata(*metadata) : Metadata{});
+  return true;
+}
+
+// Of numbers below 2^21, as those of a request are; false for others.
+bool WriteV2Decoder::read_packed(std::string_view packed) {
+  const auto* at = reinterpret_cast<const uint8_t*>(packed.data());
+  const uint8_t* const end = at + packed.size();
+  while (at < end) {
+    uint32_t number = *at++;
+    if (number >= 0x80) {
+      if (at == end) return false;
+      number = (number & 0x7f) | static_cast<uint32_t>(*at) << 7;
+      if (*at++ >= 0x80) {
+        if (at == end || *at >= 0x80) return false;
+        number = (number & 0x3fff) | static_cast<uint32_t>(*at++) << 14;
+      }
+    }
+    references_.push_back(number);
+  }
+  return true;
+}
+
+WriteV2Decoder::Metadata WriteV2Decoder::decode_metadata(std::string_view message) {
+  Metadata metadata;
+  auto fields = reader_of(message);
+  while (fields.next()) {
+    switch (fields.tag_and_type()) {
+      case tag_and_type(1, pbf_wire_type::varint): metadata.type = fields.get_uint32(); break;
+      case tag_and_type(3, pbf_wire_type::varint): metadata.help = fields.get_uint32(); break;
+      case tag_and_type(4, pbf_wire_type::varint): metadata.unit = fields.get_uint32(); break;
+      default: fields.skip();
+    }
+  }
+  return metadata;
 }
 
 void WriteV2Decoder::add_sample(std::string_view message) {
@@ -219,7 +288,9 @@ void WriteV2Decoder::note_metadata(const Metadata& metadata) {
 
 void WriteV2Decoder::series_keys(uint64_t seed, std::vector<SeriesKey>& keys) const {
   symbol_hashes_.resize(symbols_.size());
-  for (size_t i = 0; i < symbols_.size(); ++i) symbol_hashes_[i] = series_key(symbols_[i], seed);
+  // The empty string alone has the hash zero: a label without a value is as if it were not there.
+  for (size_t i = 0; i < symbols_.size(); ++i)
+    symbol_hashes_[i] = symbols_[i].empty() ? SeriesKey{} : series_key(symbols_[i], seed);
   keys.resize(series_.size());
   for (size_t i = 0; i < series_.size(); ++i) {
     // Not the key of anything that 1.0 sends with the same labels.
@@ -227,8 +298,9 @@ void WriteV2Decoder::series_keys(uint64_t seed, std::vector<SeriesKey>& keys) co
     const References& references = of_series_[i];
     const uint32_t* at = references_.data() + references.first;
     for (uint32_t r = 0; series_[i].defect == nullptr && r < references.count; r += 2) {
-      if (symbols_[at[r + 1]].empty()) continue;  // as if the label were not there
-      const SeriesKey label = mix(symbol_hashes_[at[r]], symbol_hashes_[at[r + 1]]);
+      const SeriesKey& value = symbol_hashes_[at[r + 1]];
+      if (value == SeriesKey{}) continue;
+      const SeriesKey label = mix(symbol_hashes_[at[r]], value);
       key.low += label.low;
       key.high += label.high;
     }

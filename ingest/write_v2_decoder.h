@@ -35,8 +35,12 @@ class WriteV2Decoder final : public RequestDecoder {
   };
 
   void decode_series(std::string_view message);
+  bool decode_plain_series(std::string_view message);
+  void finish_series(DecodedSeries& series, uint32_t first_reference, const Metadata& metadata);
+  static Metadata decode_metadata(std::string_view message);
   void add_sample(std::string_view message);
   void settle_starts(uint32_t first_sample, model::TimestampMs created);
+  bool read_packed(std::string_view packed);
   const char* defect_of(const References& references, const Metadata& metadata) const;
   std::string_view metric_name(const References& references) const;
   void note_metadata(const Metadata& metadata);

@@ -24,6 +24,7 @@
 #include "http/server.h"
 #include "ingest/identity.h"
 #include "ingest/remote_write_api.h"
+#include "ingest/status_routes.h"
 #include "query/api.h"
 #include "query/engine.h"
 #include "server/status_api.h"
@@ -119,8 +120,8 @@ Result<alerting::RelayOptions> relay_options(const Config& config) {
   if (!created) return std::move(created).error();
   const auto bindings = std::make_shared<const ingest::BindingTable>(std::move(*created));
   options.identify =
-      [bindings](std::string_view token) -> std::optional<alerting::ClusterIdentity> {
-    const ingest::ClusterBinding* binding = bindings->find_token(token);
+      [bindings](const http::Request& request) -> std::optional<alerting::ClusterIdentity> {
+    const ingest::ClusterBinding* binding = bindings->find_caller(request);
     if (binding == nullptr) return std::nullopt;
     alerting::ClusterIdentity identity;
     for (const auto& [name, value] : binding->labels) {
@@ -137,6 +138,7 @@ ingest::IngestOptions ingest_options(const Config& config) {
   ingest::IngestOptions options;
   options.clusters = config.clusters;
   options.ha = config.ha;
+  options.limits = config.limits;
   return options;
 }
 
@@ -156,7 +158,7 @@ struct Generation {
 };
 
 bool needs_new_generation(const Config& a, const Config& b) {
-  return a.clusters != b.clusters || a.ha != b.ha || a.desired_state_file != b.desired_state_file;
+  return a.ha != b.ha || a.desired_state_file != b.desired_state_file;
 }
 
 /// The parts in the order in which they are made; members are destroyed in reverse.
@@ -251,6 +253,7 @@ Status RunningApplication::open_port() {
   options.max_connections = flags_.max_connections;
   options.read_timeout = std::chrono::milliseconds(flags_.read_timeout);
   options.cors_origin = flags_.cors_origin;
+  options.web_config_file = flags_.web_config_file;
   options.route_prefix = flags_.route_prefix;
   status_.register_starting_routes(starting_routes_, api_pool_);
   auto server = http::Server::start(std::move(options), starting_routes_, metrics_);
@@ -350,6 +353,11 @@ Result<std::unique_ptr<Generation>> RunningApplication::make_generation(
   status_.register_routes(routes, api_pool_);
   query_api_->register_routes(routes, query_pool_);
   generation->remote_write->register_routes(routes);
+  routes.identify_members(
+      [remote_write = generation->remote_write.get()](const http::Request& request) {
+        return remote_write->member_of(request);
+      });
+  ingest::register_status_routes(routes, api_pool_, *generation->remote_write, store_->arrivals());
   clusters::register_routes(routes, api_pool_, *generation->clusters);
   alerting::register_routes(routes, api_pool_, *rules_);
   alerting::register_relay_routes(routes, api_pool_, *relay_, clock_);
@@ -373,10 +381,15 @@ Status RunningApplication::reload() {
   if (!loaded) return std::move(loaded).error();
   const auto config = std::make_shared<const Config>(std::move(*loaded));
   std::unique_ptr<Generation> generation;
+  std::shared_ptr<const ingest::Settings> settings;
   if (needs_new_generation(*config, *generations_.back()->config)) {
     auto made = make_generation(config);
     if (!made) return std::move(made).error();
     generation = std::move(*made);
+  } else {
+    auto compiled = generations_.back()->remote_write->compile(ingest_options(*config));
+    if (!compiled) return std::move(compiled).error();
+    settings = std::move(*compiled);
   }
   auto relaying = relay_options(*config);
   if (!relaying) return std::move(relaying).error();
@@ -386,6 +399,7 @@ Status RunningApplication::reload() {
     return switched;
   relay_->configure(std::move(*relaying));
   if (generation) serve(std::move(generation));
+  if (settings) generations_.back()->remote_write->use(std::move(settings));
   config_.with([&](auto& current) { current = config; });
   reload_successful_.set(1);
   AERIE_LOG(Info, "Completed loading of configuration file", {"file", flags_.config_file});

@@ -6,10 +6,10 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <set>
 
 #include "base/yaml_reader.h"
 #include "model/labels.h"
+#include "server/ingest_config.h"
 
 namespace aerie::server {
 namespace {
@@ -39,18 +39,6 @@ std::string beside(const std::string& config_path, const std::string& name) {
   const std::filesystem::path path(name);
   if (path.is_absolute()) return name;
   return (std::filesystem::path(config_path).parent_path() / path).string();
-}
-
-Result<model::DurationMs> get_duration(const YamlNode& map, std::string_view key,
-                                       model::DurationMs fallback) {
-  const auto node = map.find(key);
-  if (!node || node->is_null()) return fallback;
-  auto text = node->as_string();
-  if (!text) return std::move(text).error();
-  const auto duration = model::parse_duration(*text);
-  if (!duration)
-    return node->error(duration.error().message() + "; write it like 30s, 5m, 1h30m, 15d");
-  return *duration;
 }
 
 Status read_global(const YamlNode& node, Config& config) {
@@ -112,125 +100,6 @@ Status read_alerting(const YamlNode& node, Config& config) {
   return {};
 }
 
-Result<ingest::UnlabelledPairs> read_pairs(const YamlNode& node) {
-  const auto text = node.as_string();
-  if (!text) return text.error();
-  if (*text == "detect") return ingest::UnlabelledPairs::Detect;
-  if (*text == "always") return ingest::UnlabelledPairs::Always;
-  if (*text == "off" || *text == "false") return ingest::UnlabelledPairs::Off;
-  return node.error(
-      fmt::format("unlabelled_pairs must be detect, always or off, not \"{}\"", *text));
-}
-
-Status read_ha(const YamlNode& node, ingest::HaOptions& ha) {
-  if (auto known = node.expect_keys(
-          {"replica_labels", "group_label", "unlabelled_pairs", "min_silence", "max_silence"});
-      !known) {
-    return known;
-  }
-  if (const auto labels = node.find("replica_labels")) {
-    auto names = labels->as_strings();
-    if (!names) return names.error();
-    ha.replica_labels = std::move(*names);
-  }
-  auto group = node.get_string("group_label", ha.group_label);
-  if (!group) return group.error();
-  ha.group_label = std::move(*group);
-  if (const auto pairs = node.find("unlabelled_pairs")) {
-    const auto mode = read_pairs(*pairs);
-    if (!mode) return mode.error();
-    ha.unlabelled_pairs = *mode;
-  }
-  const auto min_silence = get_duration(node, "min_silence", ha.min_silence);
-  if (!min_silence) return min_silence.error();
-  const auto max_silence = get_duration(node, "max_silence", ha.max_silence);
-  if (!max_silence) return max_silence.error();
-  ha.min_silence = *min_silence;
-  ha.max_silence = *max_silence;
-  return {};
-}
-
-Result<ingest::OnMismatch> read_on_mismatch(const YamlNode& node) {
-  const auto text = node.get_string("on_mismatch", "enforce");
-  if (!text) return text.error();
-  if (*text == "enforce") return ingest::OnMismatch::Enforce;
-  if (*text == "verify") return ingest::OnMismatch::Verify;
-  if (*text == "fill") return ingest::OnMismatch::Fill;
-  return node.error(fmt::format("on_mismatch must be enforce, verify or fill, not \"{}\"", *text));
-}
-
-bool is_sha256_hex(std::string_view text) {
-  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-Status read_cluster(const YamlNode& node, Config& config) {
-  if (auto known = node.expect_keys(
-          {"name", "tokens", "environment", "zone", "labels", "on_mismatch", "unlabelled_pairs"});
-      !known) {
-    return known;
-  }
-  ingest::ClusterBinding binding;
-  const auto name = node.require("name");
-  if (!name) return name.error();
-  auto name_text = name->as_string();
-  if (!name_text) return name_text.error();
-  if (name_text->empty()) return name->error("name must not be empty");
-  binding.name = std::move(*name_text);
-  binding.labels.emplace_back("cluster", binding.name);
-  for (const char* key : {"environment", "zone"}) {
-    auto value = node.get_string(key);
-    if (!value) return value.error();
-    if (!value->empty()) binding.labels.emplace_back(key, std::move(*value));
-  }
-  const auto labels = node.get_string_map("labels");
-  if (!labels) return labels.error();
-  for (const auto& [label, value] : *labels) binding.labels.emplace_back(label, value);
-  const auto tokens = node.require("tokens");
-  if (!tokens) return tokens.error();
-  const auto items = tokens->as_sequence();
-  if (!items) return items.error();
-  for (const YamlNode& item : *items) {
-    auto text = item.as_string();
-    if (!text) return text.error();
-    if (text->rfind("sha256:", 0) == 0) text->erase(0, 7);
-    if (!is_sha256_hex(*text)) {
-      return item.error(
-          "a token is given as sha256:HEX of the token; make one with: "
-          "printf %s \"$TOKEN\" | sha256sum");
-    }
-    binding.token_sha256.push_back(std::move(*text));
-  }
-  if (binding.token_sha256.empty()) return tokens->error("at least one token is needed");
-  const auto mismatch = read_on_mismatch(node);
-  if (!mismatch) return mismatch.error();
-  binding.on_mismatch = *mismatch;
-  if (const auto pairs = node.find("unlabelled_pairs")) {
-    const auto mode = read_pairs(*pairs);
-    if (!mode) return mode.error();
-    binding.unlabelled_pairs = *mode;
-  }
-  config.clusters.push_back(std::move(binding));
-  return {};
-}
-
-Status read_clusters(const YamlNode& node, Config& config) {
-  const auto items = node.as_sequence();
-  if (!items) return items.error();
-  std::set<std::string> names;
-  std::set<std::string> tokens;
-  for (const YamlNode& item : *items) {
-    if (auto read = read_cluster(item, config); !read) return read;
-    const ingest::ClusterBinding& binding = config.clusters.back();
-    if (!names.insert(binding.name).second)
-      return item.error("cluster " + binding.name + " stands here twice");
-    for (const std::string& token : binding.token_sha256) {
-      if (!tokens.insert(token).second)
-        return item.error("a token of cluster " + binding.name + " is used twice");
-    }
-  }
-  return {};
-}
-
 Status read_desired(const YamlNode& node, const std::string& path, Config& config) {
   if (auto known = node.expect_keys({"file"}); !known) return known;
   const auto file = node.get_string("file");
@@ -240,8 +109,8 @@ Status read_desired(const YamlNode& node, const std::string& path, Config& confi
 }
 
 Status read_root(const YamlNode& root, const std::string& path, Config& config) {
-  if (auto known =
-          root.expect_keys({"global", "rule_files", "alerting", "clusters", "ha", "desired_state"});
+  if (auto known = root.expect_keys(
+          {"global", "rule_files", "alerting", "clusters", "ha", "limits", "desired_state"});
       !known) {
     return known;
   }
@@ -254,12 +123,7 @@ Status read_root(const YamlNode& root, const std::string& path, Config& config) 
   if (const auto node = root.find("alerting")) {
     if (auto read = read_alerting(*node, config); !read) return read;
   }
-  if (const auto node = root.find("clusters")) {
-    if (auto read = read_clusters(*node, config); !read) return read;
-  }
-  if (const auto node = root.find("ha")) {
-    if (auto read = read_ha(*node, config.ha); !read) return read;
-  }
+  if (auto read = read_ingest(root, config); !read) return read;
   if (const auto node = root.find("desired_state")) {
     if (auto read = read_desired(*node, path, config); !read) return read;
   }

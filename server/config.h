@@ -26,6 +26,7 @@ struct Config {
   std::vector<AlertmanagerConfig> alertmanagers;
   std::vector<ingest::ClusterBinding> clusters;
   ingest::HaOptions ha;
+  ingest::ClusterLimits limits;    ///< of every cluster that has none of its own
   std::string desired_state_file;  ///< empty: desired state is inferred only
   std::string text;                ///< as read, with secrets masked: for /api/v1/status/config
 };

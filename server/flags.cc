@@ -62,6 +62,10 @@ void declare_web_flags(CLI::App& app, Flags& flags) {
                  "Address to listen on, host:port or :port.")
       ->type_name("ADDRESS")
       ->capture_default_str();
+  app.add_option("--web.config.file", flags.web_config_file,
+                 "File with TLS, users and response headers, in the schema of Prometheus's "
+                 "exporter-toolkit; read again when it changes.")
+      ->type_name("FILE");
   app.add_option("--web.external-url", flags.external_url,
                  "The URL under which aerie is reached from outside; used in links of alerts.")
       ->type_name("URL");

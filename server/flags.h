@@ -21,7 +21,8 @@ struct Flags {
   std::string log_sync = "always";  ///< always, interval, off
   bool skip_corrupt_log = false;
   std::string listen_address = ":9707";
-  std::string external_url;  ///< empty: http://<host name>:<port>
+  std::string web_config_file;  ///< TLS, users, headers; empty: none of them
+  std::string external_url;     ///< empty: http://<host name>:<port>
   std::string route_prefix;
   std::string cors_origin = ".*";
   size_t max_connections = 512;

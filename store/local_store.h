@@ -32,6 +32,7 @@ class LocalStore final : public Store {
   SeriesHandle resolve(const model::Labels& labels) override {
     return head_.index().resolve(labels);
   }
+  bool knows(const model::Labels& labels) const override { return head_.index().knows(labels); }
   void append(WriteBatch batch, Done done) override {
     applier_->append(std::move(batch), std::move(done));
   }

@@ -101,6 +101,11 @@ SeriesHandle SeriesIndex::resolve(const model::Labels& labels) {
   return create(slot, labels, hash);
 }
 
+bool SeriesIndex::knows(const model::Labels& labels) const {
+  const std::shared_lock lock(mutex_);
+  return find(labels, labels.hash()).has_value();
+}
+
 SeriesHandle SeriesIndex::define(uint32_t slot, const model::Labels& labels) {
   const std::unique_lock lock(mutex_);
   const uint64_t hash = labels.hash();

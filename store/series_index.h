@@ -56,6 +56,7 @@ class SeriesIndex {
 
   /// Finds or creates. O(labels).
   SeriesHandle resolve(const model::Labels& labels);
+  bool knows(const model::Labels& labels) const;
   /// For replays: `labels` get exactly this slot. Whoever had the slot or the labels is removed.
   SeriesHandle define(uint32_t slot, const model::Labels& labels);
   /// Frees slots; their handles become stale. They are given away again after reuse_removed().

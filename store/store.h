@@ -61,6 +61,8 @@ class Store : public model::SampleSource {
   /// Finds or creates the series. O(1), no I/O; the definition becomes durable with its first
   /// sample.
   virtual SeriesHandle resolve(const model::Labels& labels) = 0;
+  /// True if resolve() would find the series and not create it.
+  virtual bool knows(const model::Labels& labels) const = 0;
 
   using Done = std::function<void(Result<WriteOutcome>)>;
   /// Queues the batch; `done` is called once, from the applier's thread, when every kept row is

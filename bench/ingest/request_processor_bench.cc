@@ -23,6 +23,7 @@ class NoStore final : public store::Store {
     const auto next = static_cast<uint32_t>(slots_.size());
     return {slots_.emplace(labels, next).first->second, 1};
   }
+  bool knows(const model::Labels& labels) const override { return slots_.contains(labels); }
   void append(store::WriteBatch, Done) override {}
   std::vector<store::FamilyMetadata> metadata(std::string_view) const override { return {}; }
   store::Arrivals& arrivals() override { return arrivals_; }
@@ -113,15 +114,15 @@ void prepare_known_series(benchmark::State& state, ingest::WireFormat format) {
     for (std::string& request : requests) request = as_version2(request);
   }
   const SystemClock clock;
-  const ingest::IngestOptions options;
   NoStore store(clock);
-  auto bindings = ingest::BindingTable::create({});
-  ingest::HaTracker ha(options.ha, clock);
+  const ingest::Caller caller{ingest::Settings::compile({}, 42).value(), nullptr};
+  ingest::HaTracker ha({}, clock);
   ingest::PairDetector pairs;
-  ingest::RequestProcessor processor({options, *bindings, store, ha, pairs, clock, 42});
+  ingest::LimitKeeper limits(clock);
+  ingest::RequestProcessor processor({store, ha, pairs, limits, clock, 16u << 20});
   ingest::Workspace workspace;
   const auto prepare = [&](const std::string& request) {
-    return processor.prepare({request, format}, nullptr, ingest::Origin::Sender, workspace);
+    return processor.prepare({request, format}, caller, ingest::Origin::Sender, workspace);
   };
   for (const std::string& request : requests)  // from here on all series are known
     prepare(request).ignore("counted below");

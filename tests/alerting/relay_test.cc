@@ -63,7 +63,8 @@ std::string body_of(const std::string& labels, model::TimestampMs ends_at) {
 TEST_CASE("an alert of a member is stamped with its identity and forwarded") {
   Bench bench;
   RelayOptions options;
-  options.identify = [](std::string_view token) -> std::optional<ClusterIdentity> {
+  options.identify = [](const http::Request& request) -> std::optional<ClusterIdentity> {
+    const std::string_view token = request.bearer_token();
     if (token == "rohan's") return ClusterIdentity{"rohan", "prod", "eu-1"};
     return std::nullopt;
   };

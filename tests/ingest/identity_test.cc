@@ -48,8 +48,8 @@ TEST_CASE("series that cannot be stored") {
   CHECK(refusal_of({{"__name__", "up"}, {"\xc3", "x"}}) == "invalid_label");
   CHECK(refusal_of({{"__name__", "üp"}, {"ä b", "x"}}) == "");
   IngestOptions tight;
-  tight.max_labels = 2;
-  tight.max_label_value_bytes = 4;
+  tight.limits.labels = 2;
+  tight.limits.label_value_bytes = 4;
   CHECK(refusal_of({{"__name__", "up"}, {"a", "1"}, {"b", "1"}}, nullptr, tight) == "label_limit");
   CHECK(refusal_of({{"__name__", "up"}, {"a", "12345"}}, nullptr, tight) == "label_limit");
 }
@@ -112,7 +112,7 @@ TEST_CASE("credentials") {
   auto open = BindingTable::create({});
   REQUIRE(open.ok());
   CHECK(open->open_to_all());
-  CHECK(open->number_of(nullptr) == 0);
+  CHECK(open->fingerprint(nullptr) == 0);
 
   CHECK(!BindingTable::create({{.name = ""}}).ok());
   CHECK(!BindingTable::create({{.name = "eu"}, {.name = "eu"}}).ok());
@@ -129,7 +129,65 @@ TEST_CASE("credentials") {
   CHECK(table->find_token("secret-b")->name == "us");
   CHECK(table->find_token("secret-b")->labels ==
         std::vector<std::pair<std::string, std::string>>{{"cluster", "us"}});
-  CHECK(table->number_of(table->find_token("secret-a")) == 1);
+  CHECK(table->find_name("us") == table->find_token("secret-b"));
+  CHECK(table->find_name("asia") == nullptr);
   CHECK(table->find_token("") == nullptr);
   CHECK(table->find_token("secret-c") == nullptr);
+}
+
+TEST_CASE("certificates are credentials as well") {
+  const auto table = BindingTable::create(
+      {{.name = "eu", .certificates = {"uri:spiffe://eu/prometheus", "dns:prometheus.eu"}},
+       {.name = "us", .certificates = {"cn:us"}}});
+  REQUIRE(table.ok());
+  const auto name_of = [&](std::vector<std::string> names) {
+    const ClusterBinding* binding = table->find_certificate(names);
+    return binding == nullptr ? std::string() : binding->name;
+  };
+  CHECK(name_of({"dns:other", "uri:spiffe://eu/prometheus"}) == "eu");
+  CHECK(name_of({"cn:us"}) == "us");
+  CHECK(name_of({"dns:us"}).empty());
+  CHECK(name_of({}).empty());
+  CHECK(!BindingTable::create(
+             {{.name = "eu", .certificates = {"cn:a"}}, {.name = "us", .certificates = {"cn:a"}}})
+             .ok());
+}
+
+TEST_CASE("a fingerprint follows what decides about series, and nothing else") {
+  const ClusterBinding plain{.name = "eu", .token_sha256 = {kTokenA}};
+  const auto fingerprint = [](const ClusterBinding& binding) {
+    const auto table = BindingTable::create({{.name = "first"}, binding});
+    return table->fingerprint(table->find_name("eu"));
+  };
+  ClusterBinding other = plain;
+  other.token_sha256 = {kTokenB};
+  CHECK(fingerprint(other) == fingerprint(plain));
+  other = plain;
+  other.labels = {{"zone", "z1"}};
+  CHECK(fingerprint(other) != fingerprint(plain));
+  other = plain;
+  other.on_mismatch = OnMismatch::Fill;
+  CHECK(fingerprint(other) != fingerprint(plain));
+  other = plain;
+  other.may_write = {"us"};
+  CHECK(fingerprint(other) != fingerprint(plain));
+  other = plain;
+  other.write_relabel = {{.source_labels = {"a"}, .action = RelabelRule::Action::Drop}};
+  CHECK(fingerprint(other) != fingerprint(plain));
+}
+
+TEST_CASE("forwarders name other clusters, never reserved series") {
+  const auto table = BindingTable::create({{.name = "hub", .may_write = {"eu-.*", "us"}}});
+  REQUIRE(table.ok());
+  const ClusterBinding& hub = *table->find_name("hub");
+  CHECK(table->forwards(hub, "eu-1"));
+  CHECK(table->forwards(hub, "us"));
+  CHECK(!table->forwards(hub, "us-2"));
+  CHECK(!table->forwards(hub, "hub"));
+  CHECK(!table->forwards(hub, ""));
+  CHECK(!BindingTable::create({{.name = "hub", .may_write = {"(("}}}).ok());
+  CHECK(refusal_of({{"__name__", "aerie_deployment_phase"}, {"cluster", "eu"}}) == "reserved_name");
+  CHECK(refusal_of({{"__name__", "aerie_cluster_up"}}) == "reserved_name");
+  CHECK(refusal_of({{"__name__", "aerie_http_requests_total"}}) == "");
+  CHECK(refusal_of({{"__name__", "ALERTS"}, {"alertname", "X"}}) == "");
 }

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <future>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -74,12 +75,12 @@ http::Headers bearer(const std::string& token) {
   return headers;
 }
 
-const ClusterIngest* find_counts(const std::vector<IngestStatus>& status,
-                                 const std::string& cluster) {
+std::optional<ClusterIngest> find_counts(const std::vector<IngestStatus>& status,
+                                         const std::string& cluster) {
   for (const IngestStatus& row : status) {
-    if (row.counts.cluster == cluster) return &row.counts;
+    if (row.counts.cluster == cluster) return row.counts;
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -146,8 +147,8 @@ TEST_CASE("what is refused is said, what is good is stored") {
   CHECK(response.headers.get("X-Prometheus-Remote-Write-Exemplars-Written") == "0");
   CHECK(bench.store.floats() == std::vector<FakeStore::Row>{{"up{cluster=\"eu\"}", kNow, 1}});
   const auto status = bench.api->status();
-  const ClusterIngest* eu = find_counts(status, "eu");
-  REQUIRE(eu != nullptr);
+  const auto eu = find_counts(status, "eu");
+  REQUIRE(eu.has_value());
   CHECK(eu->received == 4);
   CHECK(eu->written == 1);
   CHECK(eu->refused[static_cast<size_t>(Refusal::OutOfOrder)] == 1);
@@ -274,35 +275,45 @@ TEST_CASE("a failing store is answered 503 with Retry-After") {
   CHECK(bench.post(write_body({up("eu", kNow, 1)})).status == 204);
 }
 
-TEST_CASE("bytes in flight are bounded, and free again after the answer") {
+TEST_CASE("bytes in flight are bounded: who has no room waits, and at last hears 503") {
   IngestOptions options;
   options.inflight_limit_bytes = 150;
   Bench bench(options);
   const std::string body = write_body({up("eu", kNow, 1)});
   bench.store.hold();
   std::vector<std::future<http::Response>> held;
+  for (int i = 0; i < 10; ++i) held.push_back(bench.start(body));
+  const std::string metrics = bench.metrics.expose();
+  CHECK(metrics.find("aerie_ingest_waiting_requests 0") == std::string::npos);
+  bench.clock.advance(std::chrono::milliseconds(10'000));
   int refused = 0;
-  for (int i = 0; i < 10; ++i) {
-    auto response = bench.start(body);
-    if (response.wait_for(std::chrono::seconds(0)) == std::future_status::ready) {
-      const auto answer = response.get();
-      CHECK(answer.status == 503);
-      CHECK(!answer.headers.get("Retry-After").empty());
-      ++refused;
-    } else {
-      held.push_back(std::move(response));
-    }
+  for (size_t i = 3; i < held.size(); ++i) {
+    const auto answer = held[i].get();
+    CHECK(answer.status == 503);
+    CHECK(!answer.headers.get("Retry-After").empty());
+    ++refused;
   }
-  CHECK(refused > 5);
-  CHECK(!held.empty());
-  while (bench.pool.queued() > 0) std::this_thread::yield();
-  bench.store.release();
-  for (auto& response : held) {
-    while (response.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready)
-      bench.store.release();
-    CHECK(response.get().status == 204);
-  }
+  CHECK(refused == 7);
+  while (held[0].wait_for(std::chrono::milliseconds(1)) != std::future_status::ready)
+    bench.store.release();
+  CHECK(held[0].get().status == 204);
   CHECK(bench.post(body).status == 204);
+}
+
+TEST_CASE("a million empty series and other oddities cost little and are answered 400") {
+  Bench bench;
+  std::string empty_series;
+  for (int i = 0; i < 1'000'000; ++i) empty_series.append("\x0a\x00", 2);
+  const auto response = bench.post(snappy_block(empty_series));
+  CHECK(response.status == 400);
+  CHECK(response.body.find("max_samples_per_send") != std::string::npos);
+  CHECK(bench.post(snappy_block(std::string(32u << 20, '\0'))).status == 400);
+  CHECK(bench.post(snappy_block(std::string((32u << 20) + 1, '\0'))).status == 400);
+  TestSeries huge = up("eu", kNow, 1);
+  huge.labels.emplace_back("a", std::string(8u << 20, 'x'));
+  CHECK(bench.post(write_body({huge})).status == 400);
+  CHECK(bench.store.batches() == 0);
+  CHECK(bench.post(write_body({up("eu", kNow, 1)})).status == 204);
 }
 
 TEST_CASE("stale handles are resolved again and only their rows are sent again") {
@@ -350,6 +361,134 @@ TEST_CASE("with bindings the credential decides") {
         "up{cluster=\"eu\", exported_cluster=\"us\", zone=\"z1\"}");
   CHECK(bench.store.arrivals().find("eu").has_value());
   CHECK(!bench.store.arrivals().find("us").has_value());
+}
+
+TEST_CASE("a forwarder writes as the clusters it may, and as itself otherwise") {
+  IngestOptions options;
+  options.clusters = {{.name = "hub", .token_sha256 = {kTokenA}, .may_write = {"eu|us"}}};
+  Bench bench(options);
+  CHECK(bench
+            .post(write_body({up("eu", kNow, 1), up("asia", kNow, 2), up("", kNow, 3)}),
+                  bearer("secret-a"))
+            .status == 204);
+  const auto floats = bench.store.floats();
+  REQUIRE(floats.size() == 3);
+  CHECK(floats[0].series == "up{cluster=\"eu\"}");
+  CHECK(floats[1].series == "up{cluster=\"hub\", exported_cluster=\"asia\"}");
+  CHECK(floats[2].series == "up{cluster=\"hub\"}");
+}
+
+TEST_CASE("relabelling comes first, once per series, and what it drops counts as written") {
+  IngestOptions options;
+  using Action = RelabelRule::Action;
+  options.clusters = {
+      {.name = "eu",
+       .token_sha256 = {kTokenA},
+       .write_relabel = {{.source_labels = {"a"}, .regex = "x", .action = Action::Drop},
+                         {.regex = "b", .action = Action::LabelDrop},
+                         {.target_label = "cluster", .replacement = "us"}}}};
+  Bench bench(options);
+  http::Headers v2 = bearer("secret-a");
+  v2.set("Content-Type", "application/x-protobuf;proto=io.prometheus.write.v2.Request");
+  for (int i = 0; i < 3; ++i) {
+    const auto response = bench.post(
+        write_v2_body(
+            {{.labels = {{"__name__", "up"}, {"a", "x"}},
+              .samples = {{kNow + i, 1}},
+              .exemplars = {{{}, 1, kNow}}},
+             {.labels = {{"__name__", "up"}, {"a", "y"}, {"b", "1"}}, .samples = {{kNow + i, 2}}}}),
+        v2);
+    CHECK(response.status == 204);
+    CHECK(response.headers.get("X-Prometheus-Remote-Write-Samples-Written") == "2");
+    CHECK(response.headers.get("X-Prometheus-Remote-Write-Exemplars-Written") == "1");
+  }
+  REQUIRE(bench.store.floats().size() == 3);
+  // Whatever the rules say, it writes as itself.
+  CHECK(bench.store.floats()[2].series == "up{a=\"y\", cluster=\"eu\", exported_cluster=\"us\"}");
+  CHECK(bench.store.resolved() == 1);
+  const auto eu = find_counts(bench.api->status(), "eu");
+  REQUIRE(eu.has_value());
+  CHECK(eu->received == 9);
+  CHECK(eu->dropped == 6);
+  CHECK(eu->written == 3);
+}
+
+TEST_CASE("a reload changes who may write, and forgets nothing") {
+  Bench bench;
+  REQUIRE(bench.post(write_body({up("eu", kNow, 1, {{"__replica__", "a"}})})).status == 204);
+  IngestOptions options;
+  options.clusters = {{.name = "eu", .token_sha256 = {kTokenA}}};
+  auto settings = bench.api->compile(options);
+  REQUIRE(settings.ok());
+  CHECK(bench.post(write_body({up("eu", kNow + 1, 1)})).status == 204);
+  bench.api->use(*settings);
+  CHECK(bench.post(write_body({up("eu", kNow + 2, 1)})).status == 401);
+  CHECK(bench.post(write_body({up("eu", kNow + 3, 1, {{"__replica__", "b"}})}), bearer("secret-a"))
+            .status == 204);
+  CHECK(bench.store.floats().size() == 2);  // b is still the standby
+  http::Request request;
+  request.headers = bearer("secret-a");
+  CHECK(bench.api->member_of(request) == "eu");
+  request.headers = {};
+  request.peer_names = {"dns:eu"};
+  CHECK(bench.api->member_of(request).empty());
+  options.clusters = {{.name = "eu", .token_sha256 = {"no digest"}}};
+  CHECK(!bench.api->compile(options).ok());
+}
+
+TEST_CASE("limits on series refuse new ones only, with the key to change") {
+  IngestOptions options;
+  options.limits.active_series = 2;
+  Bench bench(options);
+  const auto series = [](int i, model::TimestampMs t) {
+    return up("eu", t, i, {{"i", std::to_string(i)}});
+  };
+  const auto first =
+      bench.post(write_body({series(0, kNow), series(1, kNow), series(2, kNow), series(3, kNow)}));
+  CHECK(first.status == 400);
+  CHECK(first.body.find("2 samples refused (active_series_limit=2)") == 0);
+  CHECK(first.body.find("limits.active_series") != std::string::npos);
+  CHECK(first.headers.get("X-Prometheus-Remote-Write-Samples-Written") == "2");
+  CHECK(bench.post(write_body({series(0, kNow + 1), series(1, kNow + 1)})).status == 204);
+  CHECK(bench.post(write_body({up("us", kNow, 1)})).status == 204);
+  CHECK(bench.store.floats().size() == 5);
+  // A known series of another sender is not new.
+  CHECK(bench.post(write_body({up("eu", kNow + 2, 1, {{"i", "0"}, {"empty", ""}})})).status == 204);
+  const auto status = bench.api->status();
+  CHECK(status[0].active_series == 2);
+  CHECK(status[0].limits.active_series == 2);
+  // Ten minutes later nobody is active, and the next count says so.
+  bench.clock.advance(std::chrono::minutes(11));
+  CHECK(bench.post(write_body({up("us", kNow + 660'000, 1)})).status == 204);
+  CHECK(bench.post(write_body({series(2, kNow + 660'000)})).status == 204);
+  CHECK(bench.metrics.expose().find("aerie_ingest_active_series{sender=\"eu\"} 0") !=
+        std::string::npos);
+}
+
+TEST_CASE("past its samples per second a cluster hears 429 and when to come back") {
+  IngestOptions options;
+  options.limits.samples_per_second = 1;
+  Bench bench(options);
+  std::vector<TestSeries> many;
+  for (int i = 0; i < 40; ++i) many.push_back(up("eu", kNow, 1, {{"i", std::to_string(i)}}));
+  CHECK(bench.post(write_body(many)).status == 204);
+  const auto response = bench.post(write_body({up("eu", kNow + 1, 1)}));
+  CHECK(response.status == 429);
+  CHECK(response.headers.get("Retry-After") == "11");
+  CHECK(response.body.find("limits.samples_per_second") != std::string::npos);
+  CHECK(bench.post(write_body({up("us", kNow + 1, 1)})).status == 204);
+  bench.clock.advance(std::chrono::seconds(11));
+  CHECK(bench.post(write_body({up("eu", kNow + 1, 1)})).status == 204);
+}
+
+TEST_CASE("what aerie alone writes is refused series by series") {
+  Bench bench;
+  const TestSeries verdict{.labels = {{"__name__", "aerie_deployment_phase"}, {"cluster", "eu"}},
+                           .samples = {{kNow, 1}}};
+  const auto response = bench.post(write_body({verdict, up("eu", kNow, 1)}));
+  CHECK(response.status == 400);
+  CHECK(response.body.find("reserved_name=1") != std::string::npos);
+  CHECK(bench.store.floats().size() == 1);
 }
 
 TEST_CASE("series without a cluster are stored as they came and booked as unlabelled") {

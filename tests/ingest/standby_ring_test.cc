@@ -7,9 +7,9 @@ using aerie::ingest::StandbyRing;
 
 TEST_CASE("requests of a standby come back in order, once, until they are too old") {
   StandbyRing ring(100);
-  ring.keep(1, {"first", nullptr, 1'000}, 0);
-  ring.keep(2, {"other", nullptr, 1'000}, 0);
-  ring.keep(1, {"second", nullptr, 2'000}, 500);
+  ring.keep(1, {"first", {}, 1'000}, 0);
+  ring.keep(2, {"other", {}, 1'000}, 0);
+  ring.keep(1, {"second", {}, 2'000}, 500);
   CHECK(ring.bytes() == 16);
   auto taken = ring.take(1, 1'000);
   REQUIRE(taken.size() == 2);
@@ -23,26 +23,26 @@ TEST_CASE("requests of a standby come back in order, once, until they are too ol
 
 TEST_CASE("memory is bounded: a sender's own oldest go first") {
   StandbyRing ring(10);
-  ring.keep(1, {"aaaa", nullptr, 1'000}, 0);
-  ring.keep(1, {"bbbb", nullptr, 1'000}, 0);
-  ring.keep(1, {"cccc", nullptr, 1'000}, 0);
+  ring.keep(1, {"aaaa", {}, 1'000}, 0);
+  ring.keep(1, {"bbbb", {}, 1'000}, 0);
+  ring.keep(1, {"cccc", {}, 1'000}, 0);
   CHECK(ring.bytes() == 8);
   CHECK(ring.dropped() == 1);
-  ring.keep(2, {"dddd", nullptr, 1'000}, 0);  // no room, and none of its own to give up
+  ring.keep(2, {"dddd", {}, 1'000}, 0);  // no room, and none of its own to give up
   CHECK(ring.dropped() == 2);
   const auto taken = ring.take(1, 0);
   REQUIRE(taken.size() == 2);
   CHECK(taken[0].body == "bbbb");
-  ring.keep(2, {"much too long", nullptr, 1'000}, 0);
+  ring.keep(2, {"much too long", {}, 1'000}, 0);
   CHECK(ring.dropped() == 3);
   CHECK(ring.bytes() == 0);
 }
 
 TEST_CASE("what has grown too old makes room") {
   StandbyRing ring(8);
-  ring.keep(1, {"aaaa", nullptr, 100}, 0);
-  ring.keep(1, {"bbbb", nullptr, 900}, 0);
-  ring.keep(1, {"cccc", nullptr, 900}, 500);
+  ring.keep(1, {"aaaa", {}, 100}, 0);
+  ring.keep(1, {"bbbb", {}, 900}, 0);
+  ring.keep(1, {"cccc", {}, 900}, 500);
   CHECK(ring.dropped() == 0);
   CHECK(ring.take(1, 500).size() == 2);
 }

@@ -39,8 +39,15 @@ clusters:
     environment: prod
     zone: eu
     labels: {team: x}
+    certificates: ["uri:spiffe://gondor"]
     on_mismatch: verify
+    may_write: [rohan-.*]
+    write_relabel_configs:
+      - {source_labels: [__name__, job], separator: "/", regex: "go_.*", action: Drop}
+      - {target_label: site, replacement: ""}
+    limits: {active_series: 7, samples_per_second: 2.5}
     unlabelled_pairs: always
+limits: {active_series: 5, labels: 20}
 ha: {replica_labels: [replica], group_label: prom, unlabelled_pairs: "off", min_silence: 20s, max_silence: 10m}
 desired_state: {file: desired.yml}
 )",
@@ -56,6 +63,17 @@ desired_state: {file: desired.yml}
   REQUIRE(config.clusters.size() == 1);
   CHECK(config.clusters[0].labels.size() == 4);
   CHECK(config.clusters[0].on_mismatch == ingest::OnMismatch::Verify);
+  CHECK(config.clusters[0].certificates == std::vector<std::string>{"uri:spiffe://gondor"});
+  CHECK(config.clusters[0].may_write == std::vector<std::string>{"rohan-.*"});
+  REQUIRE(config.clusters[0].write_relabel.size() == 2);
+  CHECK(config.clusters[0].write_relabel[0].action == ingest::RelabelRule::Action::Drop);
+  CHECK(config.clusters[0].write_relabel[0].separator == "/");
+  CHECK(config.clusters[0].write_relabel[1].replacement.empty());
+  REQUIRE(config.clusters[0].limits.has_value());
+  CHECK(config.clusters[0].limits->active_series == 7);
+  CHECK(config.clusters[0].limits->samples_per_second == 2.5);
+  CHECK(config.clusters[0].limits->labels == 20);
+  CHECK(config.limits.active_series == 5);
   CHECK(config.clusters[0].token_sha256 == std::vector<std::string>{kHash});
   CHECK(config.ha.replica_labels == std::vector<std::string>{"replica"});
   CHECK(config.ha.min_silence == 20'000);
@@ -70,6 +88,19 @@ TEST_CASE("errors name file, line and column and what was expected") {
   CHECK(error_of("rule_files: []\nrule_files: []").find("aerie.yml:2:1") != std::string::npos);
   CHECK(error_of("clusters: [{name: a}]").find("tokens") != std::string::npos);
   CHECK(error_of("clusters: [{name: a, tokens: [secret]}]").find("sha256") != std::string::npos);
+  CHECK(error_of("clusters: [{name: a, certificates: [spiffe]}]").find("dns:") !=
+        std::string::npos);
+  const std::string token = "tokens: [\"" + kHash + "\"]";
+  CHECK(error_of("clusters:\n- name: a\n  " + token +
+                 "\n  write_relabel_configs:\n  - {action: keepp}")
+            .find("aerie.yml:5:") != std::string::npos);
+  CHECK(
+      error_of("clusters:\n- name: a\n  " + token + "\n  write_relabel_configs:\n  - {regex: '(('}")
+          .find("aerie.yml:5:") != std::string::npos);
+  CHECK(error_of("clusters: [{name: a, " + token + ", may_write: ['((']}]").find("may_write") !=
+        std::string::npos);
+  CHECK(error_of("limits: {active_series: -1}") != "");
+  CHECK(error_of("limits: {series: 1}").find("active_series") != std::string::npos);
   const std::string twice = "clusters:\n- {name: a, tokens: [\"" + kHash +
                             "\"]}\n- {name: b, tokens: [\"" + kHash + "\"]}";
   CHECK(error_of(twice).find("used twice") != std::string::npos);

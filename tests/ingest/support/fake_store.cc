@@ -80,6 +80,13 @@ store::SeriesHandle FakeStore::resolve(const model::Labels& labels) {
   });
 }
 
+bool FakeStore::knows(const model::Labels& labels) const {
+  return state_.with([&](const State& state) {
+    const auto& all = state.series;
+    return std::find(all.begin(), all.end(), labels.to_string()) != all.end();
+  });
+}
+
 void FakeStore::append(store::WriteBatch batch, Done done) {
   auto outcome = state_.with([&](State& state) -> std::optional<Result<store::WriteOutcome>> {
     if (state.held) {

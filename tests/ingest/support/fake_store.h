@@ -47,6 +47,7 @@ class FakeStore final : public store::Store {
   void release();
 
   store::SeriesHandle resolve(const model::Labels& labels) override;
+  bool knows(const model::Labels& labels) const override;
   void append(store::WriteBatch batch, Done done) override;
   std::vector<store::FamilyMetadata> metadata(std::string_view) const override { return {}; }
   store::Arrivals& arrivals() override { return arrivals_; }

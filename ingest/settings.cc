@@ -1,0 +1,28 @@
+#include "ingest/settings.h"
+
+#include <utility>
+
+namespace aerie::ingest {
+
+Result<std::shared_ptr<const Settings>> Settings::compile(IngestOptions new_options,
+                                                          uint64_t process_seed) {
+  auto bindings = BindingTable::create(new_options.clusters);
+  if (!bindings) return std::move(bindings).error();
+  return std::shared_ptr<const Settings>(std::make_shared<Settings>(
+      Settings{std::move(new_options), std::move(*bindings), process_seed}));
+}
+
+uint64_t Settings::series_seed(const ClusterBinding* binding) const {
+  const ClusterLimits& limits = options.limits;
+  uint64_t seed = process_seed + bindings.fingerprint(binding);
+  for (const size_t bound : {limits.labels, limits.label_name_bytes, limits.label_value_bytes})
+    seed = (seed ^ bound) * 0x9e3779b97f4a7c15;
+  return seed;
+}
+
+const ClusterLimits& Settings::limits_of(std::string_view cluster) const {
+  const ClusterBinding* binding = bindings.find_name(cluster);
+  return binding != nullptr && binding->limits ? *binding->limits : options.limits;
+}
+
+}  // namespace aerie::ingest
