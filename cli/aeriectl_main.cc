@@ -25,6 +25,9 @@ struct Arguments {
   ImportOptions import;
   std::string import_file;
   RemoteReadSource remote_read;
+  std::string sender_kind;
+  SenderOptions sender;
+  TokenCommand token;
 };
 
 /// promtool puts the server before the expression; both `query instant EXPR` and `query instant URL
@@ -160,6 +163,44 @@ void add_import(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& a
   });
 }
 
+void add_gen(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& action) {
+  CLI::App* gen = app.add_subcommand(
+      "gen", "Print what a member cluster needs: aeriectl gen prometheus-operator prod-eu-1");
+  gen->add_option("kind", arguments.sender_kind, "remote-write, prometheus-operator or vmagent.")
+      ->required()
+      ->check(CLI::IsMember({"remote-write", "prometheus-operator", "vmagent"}));
+  SenderOptions& sender = arguments.sender;
+  gen->add_option("cluster", sender.cluster, "Its name.")->required();
+  gen->add_option("--to", sender.aerie_url, "Where the cluster reaches aerie.")
+      ->capture_default_str();
+  gen->add_option("--token", sender.token, "The cluster's token, see aeriectl token create.");
+  gen->add_option("--environment", sender.environment, "For example production.");
+  gen->add_option("--zone", sender.zone, "For example eu-1.");
+  gen->add_flag("--version2", sender.version2, "Remote-Write 2.0, which Prometheus 3 can send.");
+  gen->add_flag("--filter-kube", sender.filter_kube,
+                "Of kube-state-metrics send only what aerie judges Deployments by.");
+  gen->callback([&] {
+    action = [&](Api&) { return run_generate(arguments.sender_kind, arguments.sender); };
+  });
+}
+
+void add_token_commands(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& action) {
+  CLI::App* token = app.add_subcommand("token", "Credentials of member clusters.");
+  token->require_subcommand(1);
+  CLI::App* create = token->add_subcommand(
+      "create", "Make a token: aeriectl token create prod-eu-1 --config.file aerie.yml");
+  create->add_option("cluster", arguments.token.cluster)->required();
+  create->add_option("--config.file", arguments.token.config_file,
+                     "aerie's configuration, to which its hash is added.");
+  create->callback([&] { action = [&](Api&) { return run_create_token(arguments.token); }; });
+  CLI::App* revoke = token->add_subcommand("revoke", "Take a token out of the configuration.");
+  revoke->add_option("cluster", arguments.token.cluster)->required();
+  revoke->add_option("token", arguments.token.token, "The token, or sha256:HEX.")->required();
+  revoke->add_option("--config.file", arguments.token.config_file, "aerie's configuration.")
+      ->required();
+  revoke->callback([&] { action = [&](Api&) { return run_revoke_token(arguments.token); }; });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -170,7 +211,8 @@ int main(int argc, char** argv) {
       "  aeriectl get clusters\n"
       "  aeriectl get deployments --unhealthy -o wide\n"
       "  aeriectl query instant 'sum by (cluster) (rate(node_cpu_seconds_total[5m]))'\n"
-      "  aeriectl check rules rules.yml\n",
+      "  aeriectl check rules rules.yml\n"
+      "  aeriectl gen remote-write prod-eu-1 --token \"$(aeriectl token create prod-eu-1)\"\n",
       "aeriectl");
   app.set_version_flag("--version",
                        "aeriectl, version " + std::string(aerie::server::version_number()));
@@ -182,6 +224,8 @@ int main(int argc, char** argv) {
   add_get(app, arguments, action);
   add_check(app, arguments, action);
   add_import(app, arguments, action);
+  add_gen(app, arguments, action);
+  add_token_commands(app, arguments, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& wanted) {  // --help, --version

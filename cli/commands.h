@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cli/api.h"
+#include "cli/sender_snippets.h"
 
 namespace aerie::cli {
 
@@ -43,5 +44,17 @@ int run_get_deployments(Api& api, const DeploymentFilter& filter, const OutputOp
 
 int run_check_config(const std::vector<std::string>& files);
 int run_check_rules(const std::vector<std::string>& files);
+
+/// Prints what a member cluster puts into its own configuration.
+int run_generate(const std::string& kind, const SenderOptions& options);
+
+struct TokenCommand {
+  std::string cluster;
+  std::string config_file;  ///< aerie's; empty for create: nothing is changed
+  std::string token;        ///< for revoke: the token itself or `sha256:HEX`
+};
+/// Prints a new token on standard output and, with a file, adds its hash to it.
+int run_create_token(const TokenCommand& command);
+int run_revoke_token(const TokenCommand& command);
 
 }  // namespace aerie::cli
