@@ -52,16 +52,18 @@ Result<YamlNode> tokens_node(const YamlNode& root, const std::string& cluster) {
                   cluster, cluster));
 }
 
+enum class Wanted { There, Gone };
+
 /// What comes out must be a configuration in which the cluster has the token, or has it no more.
 Result<std::string> checked(std::string text, const std::string& path, const std::string& cluster,
-                            const std::string& entry, bool wanted) {
+                            const std::string& entry, Wanted wanted) {
   const auto config = server::parse_config(text, path);
   if (!config) return config.error();
   for (const auto& binding : config->clusters) {
     if (binding.name != cluster) continue;
     const bool there = std::find(binding.token_sha256.begin(), binding.token_sha256.end(),
                                  entry.substr(7)) != binding.token_sha256.end();
-    if (there == wanted) return text;
+    if (there == (wanted == Wanted::There)) return text;
   }
   return bad("the file is laid out in a way that cannot be edited here; change its tokens by hand");
 }
@@ -137,7 +139,7 @@ Result<std::string> add_token(const std::string& config, const std::string& path
     if (dash == std::string::npos) return bad("cannot find the tokens of " + cluster);
     line.insert(0, std::string(dash, ' ') + "- \"" + entry + "\"\n");
   }
-  return checked(joined(lines), path, cluster, entry, true);
+  return checked(joined(lines), path, cluster, entry, Wanted::There);
 }
 
 Result<std::string> remove_token(const std::string& config, const std::string& path,
@@ -161,7 +163,7 @@ Result<std::string> remove_token(const std::string& config, const std::string& p
     } else if (!take_off(line, *text)) {
       return bad("cannot find the token in the file; remove it by hand");
     }
-    return checked(joined(lines), path, cluster, entry, false);
+    return checked(joined(lines), path, cluster, entry, Wanted::Gone);
   }
   return bad("cluster " + cluster + " has no such token");
 }

@@ -158,7 +158,7 @@ Status read_credentials(const YamlNode& node, ingest::ClusterBinding& binding) {
     binding.certificates.push_back(std::move(*name));
   }
   if (binding.token_sha256.empty() && binding.certificates.empty())
-    return node.error("at least one token or certificate is needed");
+    return node.error("a cluster needs tokens or certificates, at least one");
   return {};
 }
 

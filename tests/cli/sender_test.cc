@@ -56,8 +56,9 @@ TEST_CASE("the filter keeps what is not of kube-state-metrics, and of that what 
       sender_snippet("remote-write", {.cluster = "a", .filter_kube = true}).value();
   const auto root = YamlNode::parse(snippet, "snippet.yml").value();
   std::vector<ingest::RelabelRule> rules;
-  for (const YamlNode& node :
-       root.get_sequence("remote_write").value()[0].get_sequence("write_relabel_configs").value()) {
+  const auto remotes = root.get_sequence("remote_write").value();
+  const auto nodes = remotes.at(0).get_sequence("write_relabel_configs").value();
+  for (const YamlNode& node : nodes) {
     ingest::RelabelRule rule;
     rule.source_labels = node.get_strings("source_labels").value();
     rule.regex = node.get_string("regex", rule.regex).value();

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -289,6 +290,89 @@ def test_identity_on_both_paths():
         must(http("POST", server.url + "/api/v2/alerts", alert, json_type | bearer)[0] == 200, "alert")
         labels = json.loads(http("GET", server.url + "/api/v2/alerts")[1])[0]["labels"]
         must(labels["cluster"] == "gondor" and labels["zone"] == "eu" and "prometheus_replica" not in labels, f"{labels}")
+
+
+def all_paths():
+    """Every path that the sources register, with something in the place of names."""
+    root = pathlib.Path(__file__).resolve().parents[2]
+    found = {"/", "/nowhere"}
+    for folder in ("server", "query", "clusters", "alerting", "ingest", "dashboards"):
+        for source in (root / folder).glob("*.cc"):
+            found |= set(re.findall(r'"(/(?:-/|api/|metrics|assets/|licenses|federate)[^"\s]*)"', source.read_text()))
+    return sorted(re.sub(r"\{[^}]*\}", "x", path) for path in found)
+
+
+def test_a_cluster_credential_only_writes():
+    """Over all endpoints and methods: what is not for members answers 403 to a member's token."""
+    folder = fresh("matrix")
+    token = "matrix-token"
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    (folder / "aerie.yml").write_text(f"clusters: [{{name: gondor, tokens: ['sha256:{digest}']}}]\n")
+    bearer = {"Authorization": f"Bearer {token}"}
+    writes = {"/api/v1/write", "/api/v1/push", "/api/v1/receive"}
+    paths = all_paths()
+    must(len(paths) > 30 and "/api/v1/query_range" in paths, f"{paths}")
+    with running(folder, f"--config.file={folder / 'aerie.yml'}", "--web.enable-lifecycle", "--web.enable-admin-api") as server:
+        for path in paths:
+            for method in ("GET", "HEAD", "POST", "PUT", "DELETE"):
+                for prefix in ("", "/prometheus"):
+                    status = http(method, server.url + prefix + path, b"", bearer)[0]
+                    if path in writes and method in ("GET", "HEAD", "POST"):
+                        must(status in (400, 405), f"{method} {path}: {status}")
+                    elif path == "/api/v2/alerts" and method == "POST":
+                        must(status == 400, f"{method} {path}: {status}")
+                    else:
+                        must(status == 403, f"{method} {prefix}{path}: {status}")
+        must(http("POST", server.url + "/api/v1/write", b"", {"Authorization": "Bearer x"})[0] == 401, "another token")
+        must(http("GET", server.url + "/api/v1/query?query=1")[0] == 200, "reading without a credential")
+
+
+def test_web_config():
+    """Passwords are asked for everywhere; a cluster's token stands in for one where it writes."""
+    folder = fresh("web_config")
+    token = "web-token"
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    (folder / "aerie.yml").write_text(f"clusters: [{{name: gondor, tokens: ['sha256:{digest}']}}]\n")
+    # Password: secret.
+    (folder / "web.yml").write_text("basic_auth_users: {alice: $2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW}\n")
+    flags = [f"--config.file={folder / 'aerie.yml'}", f"--web.config.file={folder / 'web.yml'}"]
+    server = Server(folder, *flags)
+    try:
+        alice = {"Authorization": "Basic YWxpY2U6c2VjcmV0"}
+        wait_until(lambda: http("GET", server.url + "/-/ready", b"", alice)[0] == 200, "readiness")
+        must(http("GET", server.url + "/-/ready")[0] == 401, "nobody")
+        must(http("GET", server.url + "/api/v1/query?query=1", b"", alice)[0] == 200, "alice")
+        headers = WRITE_HEADERS | {"Authorization": f"Bearer {token}"}
+        must(http("POST", server.url + "/api/v1/write", b"\0", headers)[0] == 204, "gondor writes")
+        must(http("GET", server.url + "/api/v1/query?query=1", b"", headers)[0] == 403, "gondor reads")
+    finally:
+        server.process.terminate()
+        server.process.wait(DEADLINE_SECONDS)
+    (folder / "web.yml").write_text("basic_auth_users: {alice: secret}\n")
+    refused(folder, f"--web.config.file={folder / 'web.yml'}", exit_code=1, says=["web.yml:1:", "bcrypt"])
+
+
+def test_onboarding():
+    """aeriectl puts a token into the configuration; after a reload it works, after revoking it does not."""
+    folder = fresh("onboarding")
+    config = folder / "aerie.yml"
+    config.write_text(f"clusters:\n  - name: gondor\n    tokens: ['sha256:{'a' * 64}']  # old\n")
+    ctl = lambda *arguments: subprocess.run([AERIECTL, *arguments], capture_output=True, text=True, timeout=DEADLINE_SECONDS)
+    done = ctl("token", "create", "gondor", "--config.file", str(config))
+    must(done.returncode == 0, done.stderr)
+    token = done.stdout.strip()
+    must(token not in config.read_text() and config.read_text().endswith("]  # old\n"), config.read_text())
+    headers = WRITE_HEADERS | {"Authorization": f"Bearer {token}"}
+    with running(folder, f"--config.file={config}", "--web.enable-lifecycle") as server:
+        must(http("POST", server.url + "/api/v1/write", b"\0", headers)[0] == 204, "the new token")
+        done = ctl("token", "revoke", "gondor", token, "--config.file", str(config))
+        must(done.returncode == 0, done.stderr)
+        must(http("POST", server.url + "/-/reload")[0] == 200, "reload")
+        must(http("POST", server.url + "/api/v1/write", b"\0", headers)[0] == 401, "revoked")
+    for kind in ("remote-write", "prometheus-operator", "vmagent"):
+        done = ctl("gen", kind, "gondor", "--token", token, "--filter-kube")
+        must(done.returncode == 0 and token in done.stdout and "kube_deployment_spec_replicas" in done.stdout, done.stdout)
+    must(ctl("gen", "telegraf", "gondor").returncode == 2, "unknown kind")
 
 
 def test_aeriectl():
