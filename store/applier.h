@@ -102,7 +102,6 @@ class Applier {
   std::deque<Job> jobs_;       // guarded by mutex_
   size_t queued_rows_ = 0;     // guarded by mutex_
   bool stopping_ = false;      // guarded by mutex_
-  bool stopped_ = false;       // guarded by mutex_
 
   // Of the applier's thread.
   std::string payload_;
