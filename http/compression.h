@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "http/message.h"
@@ -10,9 +11,14 @@ namespace aerie::http {
 /// 9110, 12.5.3).
 bool accepts_gzip(std::string_view accept_encoding);
 
-/// Compresses a text body larger than 1 KiB if the client takes it, and says so in Content-Encoding
-/// and Vary. Leaves alone what is encoded already. Computes in proportion to the body: call it on
-/// the thread that made the body. Thread-safe.
-void compress_body(Response& response, bool client_accepts_gzip);
+enum class Coding : uint8_t { Identity, Gzip, Zstd };
+/// The coding to answer with: zstd where it is named (smaller and cheaper), else gzip where that is
+/// taken.
+Coding preferred_coding(std::string_view accept_encoding);
+
+/// Compresses a text body larger than 1 KiB, and says so in Content-Encoding and Vary. Leaves alone
+/// what is encoded already. Computes in proportion to the body: call it on the thread that made the
+/// body. Thread-safe.
+void compress_body(Response& response, Coding coding);
 
 }  // namespace aerie::http

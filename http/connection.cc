@@ -353,11 +353,11 @@ void Connection::hand_over(Responder responder) {
 }
 
 Responder Connection::make_responder() {
-  const bool gzip = accepts_gzip(request_.headers.get("Accept-Encoding"));
+  const Coding coding = preferred_coding(request_.headers.get("Accept-Encoding"));
   // Holds the io_context but not the connection: a handler may outlive both the client and the
   // server.
-  auto send = [io = context_.io, weak = weak_from_this(), gzip](Response response) {
-    compress_body(response, gzip);
+  auto send = [io = context_.io, weak = weak_from_this(), coding](Response response) {
+    compress_body(response, coding);
     auto arrive = [weak, response = std::move(response)]() mutable {
       if (const auto self = weak.lock()) self->deliver(std::move(response));
     };

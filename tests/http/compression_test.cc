@@ -1,5 +1,7 @@
 #include "http/compression.h"
 
+#include <zstd.h>
+
 #include <catch2/catch.hpp>
 
 namespace aerie::http {
@@ -14,9 +16,23 @@ TEST_CASE("gzip is taken when it is named and not refused") {
   CHECK_FALSE(accepts_gzip("xgzip, identity"));
 }
 
+TEST_CASE("zstd is preferred where it is named") {
+  CHECK(preferred_coding("gzip, deflate, br, zstd") == Coding::Zstd);
+  CHECK(preferred_coding("zstd;q=0, gzip") == Coding::Gzip);
+  CHECK(preferred_coding("*") == Coding::Gzip);
+  CHECK(preferred_coding("br") == Coding::Identity);
+  Response response = Response::json(200, std::string(5000, 'a'));
+  compress_body(response, Coding::Zstd);
+  CHECK(response.headers.get("Content-Encoding") == "zstd");
+  std::string body(5000, '\0');
+  CHECK(ZSTD_decompress(body.data(), body.size(), response.body.data(), response.body.size()) ==
+        5000);
+  CHECK(body == std::string(5000, 'a'));
+}
+
 TEST_CASE("only large text that is not encoded yet is compressed") {
   const auto body_after = [](Response response, bool accepted) {
-    compress_body(response, accepted);
+    compress_body(response, accepted ? Coding::Gzip : Coding::Identity);
     return response;
   };
   const std::string large(5000, 'a');
