@@ -20,6 +20,7 @@ struct Arguments {
   std::vector<std::string> positionals;
   InstantQuery instant;
   RangeQuery range;
+  ExplainQuery explain;
   DeploymentFilter deployments;
   std::vector<std::string> files;
   ImportOptions import;
@@ -42,6 +43,24 @@ void add_output(CLI::App* command, Arguments& arguments) {
       ->check(CLI::IsMember({"table", "wide", "json", "yaml", "name", "promql"}))
       ->capture_default_str();
   command->add_flag("--no-headers", arguments.no_headers, "Leave the header line out.");
+}
+
+void add_explain(CLI::App& query, Arguments& arguments, std::function<int(Api&)>& action) {
+  CLI::App* explain = query.add_subcommand(
+      "explain", "What each part of a query costs: aeriectl query explain 'sum(up)'");
+  explain->add_option("expression", arguments.positionals, "[URL] EXPRESSION")
+      ->required()
+      ->expected(1, 2);
+  explain->add_option("--time", arguments.explain.time, "Of an instant query. Default: now.");
+  explain->add_option("--start", arguments.explain.range.start, "Explains a range query.");
+  explain->add_option("--end", arguments.explain.range.end, "Default: now.");
+  explain->add_option("--step", arguments.explain.range.step,
+                      "Default: a 250th of the range, at least 15 s.");
+  add_output(explain, arguments);
+  explain->callback([&] {
+    arguments.explain.range.expression = take_expression(arguments);
+    action = [&](Api& api) { return run_explain_query(api, arguments.explain, arguments.output); };
+  });
 }
 
 void add_query(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& action) {
@@ -73,6 +92,7 @@ void add_query(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& ac
     arguments.range.expression = take_expression(arguments);
     action = [&](Api& api) { return run_range_query(api, arguments.range, arguments.output); };
   });
+  add_explain(*query, arguments, action);
 }
 
 void add_get(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& action) {

@@ -31,6 +31,14 @@ struct RangeQuery {
 };
 int run_range_query(Api& api, const RangeQuery& query, const OutputOptions& output);
 
+/// What each part of a query costs, as a tree. A range query if `range.start`, `end` or `step` is
+/// given.
+struct ExplainQuery {
+  RangeQuery range;
+  std::string time;  ///< of an instant query
+};
+int run_explain_query(Api& api, const ExplainQuery& query, const OutputOptions& output);
+
 int run_get_clusters(Api& api, const OutputOptions& output);
 
 struct DeploymentFilter {

@@ -12,6 +12,8 @@
 namespace aerie::query {
 namespace {
 
+constexpr size_t kStepsBetweenChecks = 16;  // each looks at every series
+
 /// A sample that may be among the k: its value and its series.
 struct Candidate {
   double value = 0;
@@ -285,9 +287,13 @@ Result<StreamPtr> plan_ranking(const Aggregate& aggregate, PositionRange positio
     sample_ratio(rank, input->series(), survivors);
   } else {
     std::vector<CandidateHeap> heaps(grouping.groups.size());
-    for (size_t step = 0; step < steps.count; ++step)
+    for (size_t step = 0; step < steps.count; ++step) {
+      if (step % kStepsBetweenChecks == 0) {
+        if (auto alive = context.check(); !alive) return std::move(alive).error();
+      }
       aggregate.op == AggregateOp::LimitK ? limit_step(rank, step, survivors)
                                           : rank_step(rank, step, heaps, survivors);
+    }
   }
   return to_stream(survivors, input->take_series(), *rows, steps);
 }
@@ -312,6 +318,9 @@ Result<StreamPtr> plan_quantile(const Aggregate& aggregate, StreamPtr input, con
   for (Row& row : out) row.reset(steps.count);
   std::vector<std::vector<double>> values(out.size());
   for (size_t step = 0; step < steps.count; ++step) {
+    if (step % kStepsBetweenChecks == 0) {
+      if (auto alive = context.check(); !alive) return std::move(alive).error();
+    }
     for (uint32_t s = 0; s < rows->size(); ++s) {
       const RowView row = rows->row(s);
       if (!row.has(step)) continue;

@@ -2,11 +2,13 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "http/json_writer.h"
 #include "query/api_answer.h"
+#include "query/explain.h"
 #include "query/parser.h"
 #include "query/result_json.h"
 #include "query/tree_json.h"
@@ -24,8 +26,12 @@ struct LimitsParameter {
   std::optional<http::Response> refusal;
 };
 
-LimitsParameter limits_of(const http::Request& request) {
+LimitsParameter limits_of(const http::Request& request, const QueryRecord& record,
+                          const model::SampleSource& source) {
   LimitsParameter out;
+  out.limits.waited = std::chrono::nanoseconds(record.started_ns - record.arrived_ns);
+  out.limits.source = &source;
+  out.limits.count_queryable = !request.params.get("stats").empty();
   if (const auto text = request.params.get("timeout"); !text.empty()) {
     const auto seconds = duration_seconds(text);
     if (!seconds) {
@@ -51,7 +57,8 @@ LimitsParameter limits_of(const http::Request& request) {
   return out;
 }
 
-void append_stats(std::string& out, const QueryStats& stats) {
+void append_stats(std::string& out, const QueryStats& stats, const QueryRecord& record) {
+  const double waited = static_cast<double>(record.started_ns - record.arrived_ns) / 1e9;
   out += ",\"stats\":";
   http::JsonWriter json(out);
   json.begin_object().key("timings").begin_object();
@@ -59,27 +66,41 @@ void append_stats(std::string& out, const QueryStats& stats) {
   json.key("resultSortTime").number(0);
   json.key("queryPreparationTime").number(0);
   json.key("innerEvalTime").number(stats.eval_seconds);
-  json.key("execQueueTime").number(0);
-  json.key("execTotalTime").number(stats.eval_seconds);
+  json.key("execQueueTime").number(waited);
+  json.key("execTotalTime").number(stats.eval_seconds + waited);
   json.end_object().key("samples").begin_object();
-  json.field("totalQueryableSamples", static_cast<int64_t>(stats.samples_read));
+  json.field("totalQueryableSamples", static_cast<int64_t>(stats.queryable_samples));
   json.field("samplesRead", static_cast<int64_t>(stats.samples_read));
   json.field("peakSamples", static_cast<int64_t>(stats.peak_samples));
   json.end_object().end_object();
 }
 
-http::Response result_answer(const http::Request& request, Result<QueryResult> result,
-                             size_t limit) {
+struct Answered {
+  Result<QueryResult> result;
+  size_t limit = 0;
+  std::string completeness;  ///< JSON, or empty
+  std::vector<std::string> late;
+};
+
+http::Response result_answer(const http::Request& request, Answered answered, QueryRecord& record) {
+  Result<QueryResult>& result = answered.result;
   if (!result) {
     const Error& error = result.error();
     return error.code() == ErrorCode::InvalidArgument ? bad_parameter("query", error)
                                                       : error_answer(error);
   }
+  record.samples_read = result->stats.samples_read;
   ApiAnswer answer;
   answer.add(std::move(result->annotations));
-  if (append_result(answer.data(), result->value, limit)) answer.warn(std::string(kTruncated));
+  for (std::string& late : answered.late) answer.warn(std::move(late));
+  if (append_result(answer.data(), result->value, answered.limit))
+    answer.warn(std::string(kTruncated));
   const std::string_view stats = request.params.get("stats");
-  if (!stats.empty()) append_stats(answer.data(), result->stats);
+  if (!stats.empty()) append_stats(answer.data(), result->stats, record);
+  if (!answered.completeness.empty()) {
+    answer.data() += ",\"completeness\":";
+    answer.data() += answered.completeness;
+  }
   answer.data() += '}';
   if (!stats.empty() && stats != "true" && stats != "all") {
     answer.warn(
@@ -90,6 +111,13 @@ http::Response result_answer(const http::Request& request, Result<QueryResult> r
   return std::move(answer).finish();
 }
 
+/// Start, end and step of a range query.
+struct RangeParameters {
+  model::TimestampMs start = 0;
+  model::TimestampMs end = 0;
+  model::DurationMs step = 0;
+};
+
 /// Milliseconds between points. Errors: InvalidArgument.
 Result<model::DurationMs> step_parameter(const http::Parameters& params) {
   const auto seconds = duration_seconds(params.get("step"));
@@ -98,6 +126,26 @@ Result<model::DurationMs> step_parameter(const http::Parameters& params) {
   if (step > 0) return step;
   return invalid(
       "zero or negative query resolution step widths are not accepted. Try a positive integer");
+}
+
+/// The response when something is wrong with it.
+std::optional<http::Response> range_of(const http::Parameters& params, RangeParameters& out) {
+  const auto start = time_parameter(params, "start", std::nullopt);
+  if (!start) return bad_parameter("start", start.error());
+  const auto end = time_parameter(params, "end", std::nullopt);
+  if (!end) return bad_parameter("end", end.error());
+  if (*end < *start)
+    return bad_parameter("end", invalid("end timestamp must not be before start time"));
+  const auto step = step_parameter(params);
+  if (!step) return bad_parameter("step", step.error());
+  const uint64_t span = static_cast<uint64_t>(*end) - static_cast<uint64_t>(*start);
+  if (span / static_cast<uint64_t>(*step) > kMaxPoints) {
+    return error_answer(
+        invalid("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the "
+                "query resolution (?step=XX)"));
+  }
+  out = {*start, *end, *step};
+  return std::nullopt;
 }
 
 /// Whether an expression reads any series.
@@ -135,66 +183,100 @@ QueryApi::QueryApi(QueryApiOptions options, const Engine& engine, const store::S
       engine_(engine),
       store_(store),
       clock_(clock),
-      started_(clock.now_ms()) {}
+      started_(clock.now_ms()),
+      scheduler_(clock) {}
 
-void QueryApi::register_routes(http::Router& router, WorkPool& pool) const {
-  using Handler = http::Response (QueryApi::*)(const http::Request&) const;
-  const std::pair<std::string_view, Handler> routes[] = {
-      {"/api/v1/query", &QueryApi::instant},
-      {"/api/v1/query_range", &QueryApi::range},
-      {"/api/v1/query_exemplars", &QueryApi::exemplars},
-      {"/api/v1/format_query", &QueryApi::format},
-      {"/api/v1/parse_query", &QueryApi::parse},
-      {"/api/v1/series", &QueryApi::series},
-      {"/api/v1/labels", &QueryApi::label_names},
-      {"/api/v1/label/{name}/values", &QueryApi::label_values},
-      {"/api/v1/metadata", &QueryApi::metadata},
-      {"/api/v1/status/buildinfo", &QueryApi::build_info},
-      {"/api/v1/status/runtimeinfo", &QueryApi::runtime_info},
-      {"/api/v1/status/flags", &QueryApi::flags},
-      {"/api/v1/status/tsdb", &QueryApi::storage_status},
-  };
-  for (const auto& [pattern, handler] : routes) {
-    router.blocking({http::Method::Get, http::Method::Post}, pattern, pool,
-                    [this, handler = handler](const http::Request& request) {
-                      return (this->*handler)(request);
-                    });
-  }
-}
-
-http::Response QueryApi::instant(const http::Request& request) const {
+http::Response QueryApi::instant(const http::Request& request, const View& view,
+                                 QueryRecord& record) const {
   const auto limit = limit_parameter(request.params);
   if (!limit) return bad_parameter("limit", limit.error());
   const auto time = time_parameter(request.params, "time", clock_.now_ms());
   if (!time) return bad_parameter("time", time.error());
-  auto limits = limits_of(request);
+  auto limits = limits_of(request, record, view.source);
   if (limits.refusal) return std::move(*limits.refusal);
-  return result_answer(request, engine_.instant(request.params.get("query"), *time, limits.limits),
-                       *limit);
+  Answered answered{
+      engine_.instant(request.params.get("query"), *time, limits.limits), *limit, {}, {}};
+  answered.completeness =
+      completeness(request, view, {*time, *time, clock_.now_ms()}, answered.late);
+  return result_answer(request, std::move(answered), record);
 }
 
-http::Response QueryApi::range(const http::Request& request) const {
+http::Response QueryApi::range(const http::Request& request, const View& view,
+                               QueryRecord& record) const {
   const auto limit = limit_parameter(request.params);
   if (!limit) return bad_parameter("limit", limit.error());
-  const auto start = time_parameter(request.params, "start", std::nullopt);
-  if (!start) return bad_parameter("start", start.error());
-  const auto end = time_parameter(request.params, "end", std::nullopt);
-  if (!end) return bad_parameter("end", end.error());
-  if (*end < *start)
-    return bad_parameter("end", invalid("end timestamp must not be before start time"));
-  const auto step = step_parameter(request.params);
-  if (!step) return bad_parameter("step", step.error());
-  const uint64_t span = static_cast<uint64_t>(*end) - static_cast<uint64_t>(*start);
-  if (span / static_cast<uint64_t>(*step) > kMaxPoints) {
-    return error_answer(
-        invalid("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the "
-                "query resolution (?step=XX)"));
-  }
-  auto limits = limits_of(request);
+  RangeParameters times;
+  if (auto refusal = range_of(request.params, times)) return std::move(*refusal);
+  auto limits = limits_of(request, record, view.source);
   if (limits.refusal) return std::move(*limits.refusal);
-  return result_answer(
-      request, engine_.range(request.params.get("query"), *start, *end, *step, limits.limits),
-      *limit);
+  Answered answered{
+      engine_.range(request.params.get("query"), times.start, times.end, times.step, limits.limits),
+      *limit,
+      {},
+      {}};
+  answered.completeness =
+      completeness(request, view, {times.start, times.end, clock_.now_ms()}, answered.late);
+  return result_answer(request, std::move(answered), record);
+}
+
+http::Response QueryApi::explain(const http::Request& request, const View& view,
+                                 QueryRecord& record) const {
+  auto limits = limits_of(request, record, view.source);
+  if (limits.refusal) return std::move(*limits.refusal);
+  PlanRecorder recorder(clock_);
+  limits.limits.recorder = &recorder;
+  limits.limits.count_queryable = true;
+  const std::string_view query = request.params.get("query");
+  Result<QueryResult> result = invalid("");
+  if (request.params.has("start")) {
+    RangeParameters times;
+    if (auto refusal = range_of(request.params, times)) return std::move(*refusal);
+    result = engine_.range(query, times.start, times.end, times.step, limits.limits);
+  } else {
+    const auto time = time_parameter(request.params, "time", clock_.now_ms());
+    if (!time) return bad_parameter("time", time.error());
+    result = engine_.instant(query, *time, limits.limits);
+  }
+  if (!result) {
+    const Error& error = result.error();
+    return error.code() == ErrorCode::InvalidArgument ? bad_parameter("query", error)
+                                                      : error_answer(error);
+  }
+  record.samples_read = result->stats.samples_read;
+  ApiAnswer answer;
+  answer.add(std::move(result->annotations));
+  answer.data() += "{\"plan\":";
+  if (recorder.root() != nullptr) {
+    append_plan(answer.data(), *recorder.root());
+  } else {
+    answer.data() += "null";
+  }
+  append_stats(answer.data(), result->stats, record);
+  answer.data() += '}';
+  return std::move(answer).finish();
+}
+
+std::string QueryApi::completeness(const http::Request& request, const View& view,
+                                   const CompletenessRequest& asked,
+                                   std::vector<std::string>& warnings) const {
+  const std::string_view wanted = request.params.get("completeness");
+  if (wanted == "0" || wanted == "false" || !options_.arrivals) return {};
+  std::vector<store::ClusterArrival> known = options_.arrivals();
+  std::erase_if(known, [&](const store::ClusterArrival& arrival) {
+    return std::any_of(view.scope.begin(), view.scope.end(), [&](const model::Matcher& matcher) {
+      return matcher.name() == "cluster" && !matcher.matches(arrival.cluster);
+    });
+  });
+  if (known.empty()) return {};
+  const auto expr = parse_expr(request.params.get("query"), engine_.options().features);
+  if (!expr) return {};  // the engine has said so
+  const auto clusters = completeness_of(**expr, asked, known);
+  if (clusters.empty()) return {};
+  for (const ClusterCompleteness& cluster : clusters)
+    if (cluster.late) warnings.push_back(describe_late(cluster));
+  std::string json;
+  append_completeness(json, clusters, wanted == "all");
+  return json;
 }
 
 http::Response QueryApi::format(const http::Request& request) const {

@@ -46,6 +46,18 @@ Result<std::vector<std::string>> union_of(const std::vector<model::Matchers>& se
   return std::vector<std::string>(all.begin(), all.end());
 }
 
+/// True if the family has a series among the sorted metric names: its own, or of its parts.
+bool shows_family(const std::vector<std::string>& metrics, std::string_view family) {
+  const auto first = std::lower_bound(metrics.begin(), metrics.end(), family);
+  for (auto name = first; name != metrics.end() && name->starts_with(family); ++name) {
+    const std::string_view rest = std::string_view(*name).substr(family.size());
+    for (const std::string_view part :
+         {"", "_total", "_bucket", "_sum", "_count", "_created", "_info"})
+      if (rest == part) return true;
+  }
+  return false;
+}
+
 /// A number that may be negative: then there is no limit.
 Result<int64_t> count_parameter(const http::Parameters& params, std::string_view name) {
   const std::string_view text = params.get(name);
@@ -58,7 +70,7 @@ Result<int64_t> count_parameter(const http::Parameters& params, std::string_view
 
 }  // namespace
 
-http::Response QueryApi::series(const http::Request& request) const {
+http::Response QueryApi::series(const http::Request& request, const View& view) const {
   if (!request.params.has("match[]")) return error_answer(invalid("no match[] parameter provided"));
   const auto limit = limit_parameter(request.params);
   if (!limit) return bad_parameter("limit", limit.error());
@@ -68,7 +80,7 @@ http::Response QueryApi::series(const http::Request& request) const {
   if (!selectors) return bad_parameter("match[]", selectors.error());
   std::set<model::Labels> found;
   for (const auto& matchers : *selectors) {
-    const auto selection = store_.select(matchers, times.range);
+    const auto selection = view.source.select(matchers, times.range);
     if (!selection) return error_answer(selection.error());
     // Both are sorted, so what lies beyond the limit of one selector lies beyond that of all.
     const size_t count = (*selection)->size();
@@ -90,7 +102,7 @@ http::Response QueryApi::series(const http::Request& request) const {
   return std::move(answer).finish();
 }
 
-http::Response QueryApi::label_names(const http::Request& request) const {
+http::Response QueryApi::label_names(const http::Request& request, const View& view) const {
   const auto limit = limit_parameter(request.params);
   if (!limit) return bad_parameter("limit", limit.error());
   const auto times = range_parameters(request.params);
@@ -98,13 +110,13 @@ http::Response QueryApi::label_names(const http::Request& request) const {
   const auto selectors = match_parameters(request.params);
   if (!selectors) return error_answer(selectors.error());
   auto names = union_of(*selectors, [&](const model::Matchers& matchers) {
-    return store_.label_names(matchers, times.range);
+    return view.source.label_names(matchers, times.range);
   });
   if (!names) return error_answer(names.error());
   return string_list(std::move(names).value(), *limit);
 }
 
-http::Response QueryApi::label_values(const http::Request& request) const {
+http::Response QueryApi::label_values(const http::Request& request, const View& view) const {
   const auto param = request.path_params.find("name");
   const std::string name =
       unescape_name(param == request.path_params.end() ? std::string() : param->second);
@@ -117,19 +129,26 @@ http::Response QueryApi::label_values(const http::Request& request) const {
   const auto selectors = match_parameters(request.params);
   if (!selectors) return error_answer(selectors.error());
   auto values = union_of(*selectors, [&](const model::Matchers& matchers) {
-    return store_.label_values(name, matchers, times.range);
+    return view.source.label_values(name, matchers, times.range);
   });
   if (!values) return error_answer(values.error());
   return string_list(std::move(values).value(), *limit);
 }
 
-http::Response QueryApi::metadata(const http::Request& request) const {
+http::Response QueryApi::metadata(const http::Request& request, const View& view) const {
   const auto limit = count_parameter(request.params, "limit");
   if (!limit) return error_answer(limit.error());
   const auto per_metric = count_parameter(request.params, "limit_per_metric");
   if (!per_metric) return error_answer(per_metric.error());
   std::map<std::string, std::vector<model::MetricMetadata>> families;
+  Result<std::vector<std::string>> visible = std::vector<std::string>();
+  if (!view.scope.empty()) {
+    visible = view.source.label_values(model::kMetricName, {},
+                                       {model::kMinTimestamp, model::kMaxTimestamp});
+  }
+  if (!visible) return error_answer(visible.error());
   for (auto& row : store_.metadata(request.params.get("metric"))) {
+    if (!view.scope.empty() && !shows_family(*visible, row.metric_family)) continue;
     auto& entries = families[row.metric_family];
     const bool full = *per_metric > 0 && entries.size() >= static_cast<size_t>(*per_metric);
     if (!full && std::find(entries.begin(), entries.end(), row.metadata) == entries.end())

@@ -152,17 +152,11 @@ Result<Value> evaluate(const Expr& expr, const Steps& steps, QueryContext& conte
   return instant ? to_vector(std::move(named), steps) : to_matrix(std::move(named), steps, context);
 }
 
-struct EvaluationInput {
-  const EngineOptions& options;
-  const model::SampleSource& source;
-  const Clock& clock;
-  const QueryLimits& limits;
-};
-
 Result<QueryResult> run(const Expr& expr, std::string_view text,
-                        const QueryContext::Request& request, const EvaluationInput& input) {
-  const int64_t started_ns = input.clock.monotonic_ns();
-  QueryContext context(input.options, input.source, input.clock, input.limits, request);
+                        const QueryContext::Request& request, const QueryLimits& limits,
+                        const QueryContext::Services& engine) {
+  const int64_t started_ns = engine.clock.monotonic_ns();
+  QueryContext context(engine, limits, request);
   Steps steps{request.start, 1, 1};
   if (request.step > 0)
     steps = {request.start, request.step,
@@ -174,8 +168,9 @@ Result<QueryResult> run(const Expr& expr, std::string_view text,
   result.value = std::move(value).value();
   result.annotations = context.annotations().render(text);
   result.stats.samples_read = context.samples_read();
+  result.stats.queryable_samples = context.queryable_samples();
   result.stats.peak_samples = context.budget().peak();
-  result.stats.eval_seconds = static_cast<double>(input.clock.monotonic_ns() - started_ns) / 1e9;
+  result.stats.eval_seconds = static_cast<double>(engine.clock.monotonic_ns() - started_ns) / 1e9;
   return result;
 }
 
@@ -196,18 +191,23 @@ Status check_range(const Expr& expr, model::TimestampMs start, model::TimestampM
 }  // namespace
 
 Engine::Engine(EngineOptions options, const model::SampleSource& source, const Clock& clock)
-    : options_(std::move(options)), source_(source), clock_(clock) {}
+    : options_(std::move(options)),
+      source_(source),
+      clock_(clock),
+      memory_(options_.max_total_memory_bytes == 0
+                  ? nullptr
+                  : std::make_unique<Admission>(options_.max_total_memory_bytes)) {}
 
 Result<QueryResult> Engine::instant(std::string_view query, model::TimestampMs t,
                                     const QueryLimits& limits) const {
   auto expr = parse_expr(query, options_.features);
   if (!expr) return std::move(expr).error();
-  return run(**expr, query, {t, t, 0}, {options_, source_, clock_, limits});
+  return run(**expr, query, {t, t, 0}, limits, {options_, source_, clock_, memory_.get()});
 }
 
 Result<QueryResult> Engine::instant(const Expr& expr, model::TimestampMs t,
                                     const QueryLimits& limits) const {
-  return run(expr, {}, {t, t, 0}, {options_, source_, clock_, limits});
+  return run(expr, {}, {t, t, 0}, limits, {options_, source_, clock_, memory_.get()});
 }
 
 Result<QueryResult> Engine::range(std::string_view query, model::TimestampMs start,
@@ -216,14 +216,14 @@ Result<QueryResult> Engine::range(std::string_view query, model::TimestampMs sta
   auto expr = parse_expr(query, options_.features);
   if (!expr) return std::move(expr).error();
   if (auto valid = check_range(**expr, start, end, step); !valid) return std::move(valid).error();
-  return run(**expr, query, {start, end, step}, {options_, source_, clock_, limits});
+  return run(**expr, query, {start, end, step}, limits, {options_, source_, clock_, memory_.get()});
 }
 
 Result<QueryResult> Engine::range(const Expr& expr, model::TimestampMs start,
                                   model::TimestampMs end, model::DurationMs step,
                                   const QueryLimits& limits) const {
   if (auto valid = check_range(expr, start, end, step); !valid) return std::move(valid).error();
-  return run(expr, {}, {start, end, step}, {options_, source_, clock_, limits});
+  return run(expr, {}, {start, end, step}, limits, {options_, source_, clock_, memory_.get()});
 }
 
 }  // namespace aerie::query

@@ -3,8 +3,10 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string_view>
 
+#include "base/admission.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "model/sample_source.h"
@@ -18,14 +20,25 @@ struct EngineOptions {
   uint64_t max_samples = 50'000'000;             ///< `--query.max-samples`, held in memory at once
   std::chrono::milliseconds timeout{120'000};    ///< `--query.timeout`
   model::DurationMs default_subquery_step = 60'000;  ///< global evaluation interval
+  /// `--query.max-memory`, `--query.max-total-memory`: of the samples that one query, that all
+  /// queries hold at once; 0: no limit.
+  uint64_t max_memory_bytes = 0;
+  uint64_t max_total_memory_bytes = 0;
   LanguageFeatures features;
 };
 
-/// Per query. The engine looks at `cancelled` now and then.
+class PlanRecorder;
+
+/// Per query. The engine looks at `cancelled` at least once per series and every few thousand
+/// steps.
 struct QueryLimits {
-  model::DurationMs lookback = 0;        ///< 0: the engine's
-  std::chrono::milliseconds timeout{0};  ///< 0: the engine's; a larger one is capped to it
-  std::function<bool()> cancelled;       ///< may be empty
+  model::DurationMs lookback = 0;               ///< 0: the engine's
+  std::chrono::milliseconds timeout{0};         ///< 0: the engine's; a larger one is capped to it
+  std::chrono::nanoseconds waited{0};           ///< of the timeout, spent before the evaluation
+  std::function<bool()> cancelled;              ///< may be empty
+  const model::SampleSource* source = nullptr;  ///< instead of the engine's: a part of it
+  bool count_queryable = false;                 ///< fill QueryStats::queryable_samples
+  PlanRecorder* recorder = nullptr;             ///< writes down what each part costs
 };
 
 /// Evaluates PromQL over a source. Stateless between queries; thread-safe. Does not own threads:
@@ -57,6 +70,7 @@ class Engine {
   const EngineOptions options_;
   const model::SampleSource& source_;
   const Clock& clock_;
+  const std::unique_ptr<Admission> memory_;  // of all queries; null: no limit
 };
 
 }  // namespace aerie::query

@@ -6,6 +6,7 @@
 #include "query/aggregate.h"
 #include "query/binary_operators.h"
 #include "query/duration_evaluation.h"
+#include "query/explain.h"
 #include "query/extended_windows.h"
 #include "query/functions_table.h"
 #include "query/mapped.h"
@@ -89,8 +90,11 @@ bool is_step_invariant(const Expr& expr) {
 
 Result<StreamPtr> Planner::vector(const Expr& expr, const Steps& steps) {
   if (auto alive = context_.check(); !alive) return std::move(alive).error();
-  if (steps.count == 1 || !is_step_invariant(expr)) return vector_at_every_step(expr, steps);
-  auto once = vector_at_every_step(expr, steps.first_only());
+  PlanRecorder::Part part(context_, expr, steps);
+  if (steps.count == 1 || !is_step_invariant(expr))
+    return part.measured(vector_at_every_step(expr, steps));
+  const QueryContext::Counted counted(context_, steps.count);
+  auto once = part.measured(vector_at_every_step(expr, steps.first_only()));
   if (!once) return once;
   return repeat(std::move(once).value(), steps);
 }
@@ -115,7 +119,10 @@ Result<StreamPtr> Planner::vector_at_every_step(const Expr& expr, const Steps& s
 }
 
 Result<ScalarColumn> Planner::scalar(const Expr& expr, const Steps& steps) {
-  return scalar_at_every_step(expr, is_step_invariant(expr) ? steps.first_only() : steps);
+  PlanRecorder::Part part(context_, expr, steps);
+  if (!is_step_invariant(expr)) return part.measured(scalar_at_every_step(expr, steps));
+  const QueryContext::Counted counted(context_, steps.count);
+  return part.measured(scalar_at_every_step(expr, steps.first_only()));
 }
 
 Result<ScalarColumn> Planner::scalar_at_every_step(const Expr& expr, const Steps& steps) {
@@ -144,9 +151,11 @@ Result<ScalarColumn> Planner::scalar_at_every_step(const Expr& expr, const Steps
 
 Result<RangePtr> Planner::range(const Expr& expr, const Steps& steps) {
   const Expr& inner = unwrap(expr);
+  PlanRecorder::Part part(context_, expr, steps);
   if (const auto* selector = std::get_if<MatrixSelector>(&inner.node))
-    return open_range_selector(*selector, steps, context_);
-  if (const auto* nested = std::get_if<Subquery>(&inner.node)) return subquery(*nested, steps);
+    return part.measured(open_range_selector(*selector, steps, context_));
+  if (const auto* nested = std::get_if<Subquery>(&inner.node))
+    return part.measured(subquery(*nested, steps));
   return not_a("range vector");
 }
 
@@ -161,6 +170,8 @@ Result<RangePtr> Planner::subquery(const Subquery& subquery, const Steps& steps)
   if (first > last) return open_subquery(from_rows({}, {}), {first, interval, 1}, grid, context_);
   const Steps inner{first, interval, static_cast<size_t>((last - first) / interval) + 1};
   if (auto fits = context_.check_steps(inner.count); !fits) return std::move(fits).error();
+  // Its samples count where the windows over it are.
+  const QueryContext::Counted counted(context_, 0);
   auto evaluated = vector(*subquery.expr, inner);
   if (!evaluated) return std::move(evaluated).error();
   return open_subquery(std::move(evaluated).value(), inner, grid, context_);

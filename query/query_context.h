@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
+#include "base/admission.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "model/sample_source.h"
@@ -13,16 +15,27 @@ namespace aerie::query {
 /// Counts the samples that a query holds in memory at once. One query, one thread.
 class SampleBudget {
  public:
-  explicit SampleBudget(uint64_t limit) : limit_(limit) {}
-  /// Errors: ResourceExhausted with Prometheus's text when more than the limit would be held.
+  struct Limits {
+    uint64_t samples = 0;
+    uint64_t bytes = 0;          ///< 0: no limit
+    Admission* total = nullptr;  ///< of all queries; null: no limit; outlives the budget
+  };
+  explicit SampleBudget(Limits limits) : limits_(limits) {}
+  /// Errors: ResourceExhausted with Prometheus's text when more than the limit would be held, or
+  /// with ours when that would take more memory than one query may; Unavailable when all queries
+  /// together would take more than they may.
   Status hold(uint64_t samples);
   void release(uint64_t samples) { held_ -= samples; }
   uint64_t peak() const { return peak_; }
 
  private:
-  const uint64_t limit_;
+  Status take_memory();
+
+  const Limits limits_;
   uint64_t held_ = 0;
   uint64_t peak_ = 0;
+  uint64_t taken_bytes_ = 0;
+  std::vector<Admission::Permit> permits_;
 };
 
 /// What the operators of one query share: where samples come from, its limits, its notices.
@@ -34,8 +47,14 @@ class QueryContext {
     model::TimestampMs end = 0;
     model::DurationMs step = 0;  ///< 0: an instant query
   };
-  QueryContext(const EngineOptions& options, const model::SampleSource& source, const Clock& clock,
-               const QueryLimits& limits, Request request);
+  /// What belongs to the engine; outlives the query.
+  struct Services {
+    const EngineOptions& options;
+    const model::SampleSource& source;
+    const Clock& clock;
+    Admission* memory = nullptr;
+  };
+  QueryContext(const Services& engine, const QueryLimits& limits, Request request);
 
   /// Errors: Cancelled, DeadlineExceeded. Called at least once per series.
   Status check() const;
@@ -53,6 +72,28 @@ class QueryContext {
   AnnotationSet& annotations() { return annotations_; }
   void count_samples_read(uint64_t samples) { samples_read_ += samples; }
   uint64_t samples_read() const { return samples_read_; }
+  PlanRecorder* recorder() const { return recorder_; }
+
+  /// How often a sample counts as queryable that is looked at once by what is being planned: as
+  /// often as it is repeated over steps, not at all inside of a subquery or when nobody asked.
+  uint64_t counted_times() const { return counted_times_; }
+  void count_queryable(uint64_t samples) { queryable_samples_ += samples; }
+  uint64_t queryable_samples() const { return queryable_samples_; }
+  /// Multiplies counted_times() while it lives.
+  class Counted {
+   public:
+    Counted(QueryContext& context, uint64_t times)
+        : context_(context), before_(context.counted_times_) {
+      context.counted_times_ *= times;
+    }
+    ~Counted() { context_.counted_times_ = before_; }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+
+   private:
+    QueryContext& context_;
+    const uint64_t before_;
+  };
 
  private:
   const EngineOptions& options_;
@@ -65,6 +106,9 @@ class QueryContext {
   SampleBudget budget_;
   AnnotationSet annotations_;
   uint64_t samples_read_ = 0;
+  PlanRecorder* const recorder_;
+  uint64_t counted_times_;
+  uint64_t queryable_samples_ = 0;
 };
 
 }  // namespace aerie::query

@@ -38,7 +38,8 @@ class InstantSelector final : public SeriesStream {
         grid_(grid),
         yields_(yields),
         position_(position),
-        context_(context) {}
+        context_(context),
+        counted_times_(context.counted_times()) {}
 
   Status produce(Row& row) override {
     if (auto alive = context_.check(); !alive) return alive;
@@ -52,6 +53,7 @@ class InstantSelector final : public SeriesStream {
     } else {
       pick_mixed(row);
     }
+    if (counted_times_ > 0) context_.count_queryable(counted_times_ * count_present(row.present));
     return {};
   }
 
@@ -158,6 +160,7 @@ class InstantSelector final : public SeriesStream {
   const SelectorYields yields_;
   const PositionRange position_;
   QueryContext& context_;
+  const uint64_t counted_times_;
   size_t index_ = 0;
   model::SeriesSamples samples_;
   Windows windows_;

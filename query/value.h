@@ -52,6 +52,9 @@ struct Annotations {
 
 struct QueryStats {
   uint64_t samples_read = 0;
+  /// Prometheus's totalQueryableSamples: samples that each step looks at, added up; those of a
+  /// window at every step that sees them. Histograms count once.
+  uint64_t queryable_samples = 0;
   uint64_t peak_samples = 0;
   double eval_seconds = 0;
 };

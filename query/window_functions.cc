@@ -18,7 +18,8 @@ class WindowStream final : public SeriesStream {
         parameters_(std::move(parameters)),
         argument_positions_(std::move(argument_positions)),
         range_position_(range_position),
-        context_(context) {}
+        context_(context),
+        counted_times_(context.counted_times()) {}
 
   Status produce(Row& row) override {
     const SeriesInfo& series = range_->series()[index_++];
@@ -26,12 +27,23 @@ class WindowStream final : public SeriesStream {
     row.reset(range_->grid().steps.count);
     if (samples_.empty()) return {};
     windows_.locate(samples_, range_->grid());
+    if (counted_times_ > 0) count_queryable();
     const WindowCall call{samples_, windows_, range_->grid(),  parameters_, argument_positions_,
                           series,   context_, range_position_, scratch_};
     return function_.kernel(call, row);
   }
 
  private:
+  void count_queryable() {
+    uint64_t samples = 0;
+    for (size_t i = 0; i < range_->grid().steps.count; ++i) {
+      samples += windows_.last[i] - windows_.first[i];
+      if (!windows_.histogram_first.empty())
+        samples += windows_.histogram_last[i] - windows_.histogram_first[i];
+    }
+    context_.count_queryable(counted_times_ * samples);
+  }
+
   static std::vector<SeriesInfo> named(std::vector<SeriesInfo> series,
                                        const WindowFunction& function) {
     if (!function.keeps_name)
@@ -45,6 +57,7 @@ class WindowStream final : public SeriesStream {
   const std::vector<PositionRange> argument_positions_;
   const PositionRange range_position_;
   QueryContext& context_;
+  const uint64_t counted_times_;
   size_t index_ = 0;
   model::SeriesSamples samples_;
   Windows windows_;

@@ -27,6 +27,7 @@
 #include "ingest/status_routes.h"
 #include "query/api.h"
 #include "query/engine.h"
+#include "server/openapi.h"
 #include "server/status_api.h"
 #include "store/file_system.h"
 #include "store/store.h"
@@ -70,6 +71,8 @@ query::EngineOptions engine_options(const Flags& flags) {
   options.lookback = flags.lookback;
   options.max_samples = flags.query_max_samples;
   options.timeout = std::chrono::milliseconds(flags.query_timeout);
+  options.max_memory_bytes = flags.query_max_memory;
+  options.max_total_memory_bytes = flags.query_max_total_memory;
   options.features = language_features(flags.features);
   return options;
 }
@@ -79,6 +82,7 @@ query::QueryApiOptions query_api_options(const Flags& flags) {
   options.revision = revision();
   options.flags = {flags.all.begin(), flags.all.end()};
   options.storage_retention = model::format_duration(flags.retention);
+  options.search_max_limit = flags.search_max_limit;
   return options;
 }
 
@@ -282,8 +286,11 @@ Status RunningApplication::open_store() {
 Status RunningApplication::open_subjects() {
   status_.waiting_for("starting rules and verdicts");
   engine_ = std::make_unique<query::Engine>(engine_options(flags_), *store_, clock_);
-  query_api_ =
-      std::make_unique<query::QueryApi>(query_api_options(flags_), *engine_, *store_, clock_);
+  query::QueryApiOptions api = query_api_options(flags_);
+  api.arrivals = [this] { return store_->arrivals().all(); };
+  const auto config = config_.copy();
+  api.external_labels = {config->external_labels.begin(), config->external_labels.end()};
+  query_api_ = std::make_unique<query::QueryApi>(std::move(api), *engine_, *store_, clock_);
   if (Status opened = open_rules(); !opened) return opened;
   auto generation = make_generation(config_.copy());
   if (!generation) return std::move(generation).error();
@@ -362,6 +369,13 @@ Result<std::unique_ptr<Generation>> RunningApplication::make_generation(
   alerting::register_routes(routes, api_pool_, *rules_);
   alerting::register_relay_routes(routes, api_pool_, *relay_, clock_);
   dashboards::register_web(routes, api_pool_);
+  routes.blocking({http::Method::Get, http::Method::Post}, "/api/v1/openapi.yaml", api_pool_,
+                  [&routes](const http::Request&) {
+                    http::Response response = http::Response::text(
+                        200, openapi_document(routes.patterns(), version_number()));
+                    response.headers.set("Content-Type", "application/yaml; charset=utf-8");
+                    return response;
+                  });
   return Result<std::unique_ptr<Generation>>(std::move(generation));
 }
 

@@ -78,6 +78,10 @@ void declare_web_flags(CLI::App& app, Flags& flags) {
                  "Connections open at the same time.")
       ->check(CLI::Range(size_t{1}, size_t{1'000'000}))
       ->capture_default_str();
+  app.add_option("--web.search.max-limit", flags.search_max_limit,
+                 "Largest limit that /api/v1/search takes.")
+      ->check(CLI::Range(size_t{1}, size_t{1'000'000}))
+      ->capture_default_str();
   add_duration(app, "--web.read-timeout", flags.read_timeout,
                "Time to read a request before the connection is closed.");
   app.add_flag("--web.enable-lifecycle", flags.enable_lifecycle, "Allow /-/reload and /-/quit.");
@@ -95,6 +99,16 @@ void declare_query_flags(CLI::App& app, Flags& flags) {
   app.add_option("--query.max-samples", flags.query_max_samples,
                  "Samples one query may hold in memory.")
       ->capture_default_str();
+  app.add_option("--query.max-memory", flags.query_max_memory,
+                 "Memory for the samples one query holds, like 512MB. 0 for no limit.")
+      ->transform(CLI::AsSizeValue(false))
+      ->type_name("SIZE")
+      ->default_str("1GB");
+  app.add_option("--query.max-total-memory", flags.query_max_total_memory,
+                 "The same for all queries together.")
+      ->transform(CLI::AsSizeValue(false))
+      ->type_name("SIZE")
+      ->default_str("4GB");
   add_duration(app, "--rules.alert.for-outage-tolerance", flags.for_outage_tolerance,
                "Longest outage over which the 'for' state of alerts is restored.");
   add_duration(app, "--rules.alert.resend-delay", flags.resend_delay,

@@ -33,6 +33,9 @@ struct Flags {
   model::DurationMs query_timeout = 2LL * 60 * 1000;
   size_t query_concurrency = 20;
   uint64_t query_max_samples = 50'000'000;
+  uint64_t query_max_memory = 1ULL << 30;        ///< bytes; 0: no limit
+  uint64_t query_max_total_memory = 4ULL << 30;  ///< bytes; 0: no limit
+  size_t search_max_limit = 10'000;
   model::DurationMs for_outage_tolerance = 3600LL * 1000;
   model::DurationMs resend_delay = 60LL * 1000;
   std::vector<std::string> features;

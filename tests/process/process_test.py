@@ -375,6 +375,16 @@ def test_onboarding():
     must(ctl("gen", "telegraf", "gondor").returncode == 2, "unknown kind")
 
 
+def test_openapi_describes_every_route():
+    with running(fresh("openapi")) as server:
+        status, document = http("GET", server.url + "/api/v1/openapi.yaml")
+        must(status == 200 and document.startswith("openapi: 3.1.0"), document[:200])
+        undocumented = [line for line in document.split("\n  \"") if "x-undocumented" in line]
+        must(not undocumented, f"server/openapi.cc has no words for {undocumented}")
+        for path in ("/api/v1/query_range", "/api/v1/write", "/api/v1/rules", "/api/v1/clusters", "/federate", "/-/ready"):
+            must(f'"{path}":' in document, f"{path} is not described")
+
+
 def test_aeriectl():
     folder = fresh("ctl")
     with running(folder) as server:
@@ -385,6 +395,8 @@ def test_aeriectl():
         wait_until(lambda: listing().stdout.startswith("CLUSTER"), "the first verdicts")
         done = subprocess.run([AERIECTL, "--url", server.url, "query", "instant", "up("], capture_output=True, text=True)
         must(done.returncode == 1 and "parse error" in done.stderr, done.stderr)
+        done = subprocess.run([AERIECTL, "--url", server.url, "query", "explain", "sum(up)"], capture_output=True, text=True)
+        must(done.returncode == 0 and done.stdout.startswith("EXPRESSION") and "  up " in done.stdout, done.stdout + done.stderr)
     done = subprocess.run([AERIECTL, "--url", server.url, "get", "clusters"], capture_output=True, text=True)
     must(done.returncode == 1 and "is aerie running" in done.stderr, done.stderr)
     (folder / "bad.yml").write_text("groups: [{name: a, rules: [{record: x, expr: 'sum('}]}]\n")

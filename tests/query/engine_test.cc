@@ -164,7 +164,8 @@ TEST_CASE("limits end a query with Prometheus's texts") {
   Fixture f;
   f.options.max_samples = 3;
   CHECK(f.failure("sum_over_time(http_requests_total[5m])", 5 * kMinute).message() ==
-        "query processing would load too many samples into memory in query execution");
+        "query processing would load too many samples into memory in query execution; the limit is "
+        "3 (--query.max-samples)");
   f.options.max_samples = 1000;
   QueryLimits limits;
   limits.cancelled = [] { return true; };
@@ -175,7 +176,7 @@ TEST_CASE("limits end a query with Prometheus's texts") {
   };
   const Error late = f.failure("weight", 0, limits);
   CHECK(late.code() == ErrorCode::DeadlineExceeded);
-  CHECK(late.message() == "query timed out in expression evaluation");
+  CHECK(late.message() == "query timed out in expression evaluation (--query.timeout)");
 }
 
 TEST_CASE("a subquery with absurdly many steps is refused before anything is allocated") {

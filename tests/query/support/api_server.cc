@@ -9,7 +9,8 @@
 
 namespace aerie::query {
 
-ApiServer::ApiServer(LanguageFeatures features) {
+ApiServer::ApiServer(LanguageFeatures features, std::vector<store::ClusterArrival> arrivals,
+                     Scope scope) {
   std::string pattern = (std::filesystem::temp_directory_path() / "query-api-XXXXXX").string();
   AERIE_CHECK(mkdtemp(pattern.data()), "no temporary folder");
   folder_ = pattern;
@@ -26,6 +27,8 @@ ApiServer::ApiServer(LanguageFeatures features) {
   QueryApiOptions api_options;
   api_options.revision = "abc";
   api_options.flags = {{"query.timeout", "2m"}};
+  api_options.scope = std::move(scope);
+  api_options.arrivals = [known = std::move(arrivals)] { return known; };
   api_ = std::make_unique<QueryApi>(api_options, *engine_, *store_, clock_);
   api_->register_routes(router_, pool_);
   http::Server::Options server_options;
@@ -54,6 +57,14 @@ void ApiServer::write(const model::Labels& labels, model::TimestampMs t, double 
   append(std::move(batch));
 }
 
+void ApiServer::write(const model::Labels& labels, model::TimestampMs t,
+                      const model::NativeHistogram& histogram) {
+  store::WriteBatch batch;
+  batch.histograms.push_back(
+      {store_->resolve(labels), t, std::make_shared<model::NativeHistogram>(histogram)});
+  append(std::move(batch));
+}
+
 void ApiServer::describe(std::string family, model::MetricMetadata metadata) {
   store::WriteBatch batch;
   batch.metadata.push_back({"", std::move(family), std::move(metadata)});
@@ -64,8 +75,12 @@ std::string ApiServer::url(std::string_view path) const {
   return "http://127.0.0.1:" + std::to_string(server_->port()) + std::string(path);
 }
 
-http::Response ApiServer::get(std::string_view path_and_query) {
-  auto response = client_.send({.url = url(path_and_query)});
+http::Response ApiServer::get(std::string_view path_and_query,
+                              std::initializer_list<Header> headers) {
+  http::ClientRequest request;
+  request.url = url(path_and_query);
+  for (const auto& [name, value] : headers) request.headers.set(name, value);
+  auto response = client_.send(request);
   AERIE_CHECK(response.ok(), response.ok() ? "" : response.error().message());
   return std::move(*response);
 }

@@ -1,8 +1,12 @@
 #pragma once
 
+#include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/metrics.h"
@@ -20,13 +24,18 @@ class ApiServer {
  public:
   static constexpr model::TimestampMs kNow = 1'700'000'000'000;
 
-  explicit ApiServer(LanguageFeatures features = {});
+  using Scope = std::function<Result<model::Matchers>(const http::Request&)>;
+  explicit ApiServer(LanguageFeatures features = {},
+                     std::vector<store::ClusterArrival> arrivals = {}, Scope scope = {});
   ~ApiServer();
 
   void write(const model::Labels& labels, model::TimestampMs t, double value);
+  void write(const model::Labels& labels, model::TimestampMs t,
+             const model::NativeHistogram& histogram);
   void describe(std::string family, model::MetricMetadata metadata);
 
-  http::Response get(std::string_view path_and_query);
+  using Header = std::pair<std::string_view, std::string_view>;
+  http::Response get(std::string_view path_and_query, std::initializer_list<Header> headers = {});
   /// A form, as Grafana sends its queries.
   http::Response post(std::string_view path, std::string_view form);
   std::string url(std::string_view path) const;
