@@ -91,20 +91,45 @@ void encode_doubles(ProtobufWriter& out, uint32_t field, const std::vector<doubl
   out.element(field, packed);
 }
 
-/// prometheus.Histogram with counts as floats.
+/// Counts as the first one and the differences from each to the next.
+void encode_deltas(ProtobufWriter& out, uint32_t field, const std::vector<double>& counts) {
+  if (counts.empty()) return;
+  std::string packed;
+  int64_t previous = 0;
+  for (const double count : counts) {
+    const auto whole = static_cast<int64_t>(count);
+    append_varint(packed, to_zigzag(whole - previous));
+    previous = whole;
+  }
+  out.element(field, packed);
+}
+
+/// prometheus.Histogram, with integers if it came with integers.
 std::string encode_histogram(const model::HistogramSample& sample) {
+  constexpr double kExact = 9007199254740992.0;  // integers up to here are themselves as doubles
   const model::NativeHistogram& histogram = *sample.histogram;
+  const bool whole = !histogram.is_float && histogram.count >= 0 && histogram.count <= kExact;
   std::string out;
   ProtobufWriter writer(out);
-  writer.present_number(2, histogram.count);
+  if (whole) {
+    writer.present_integer(1, static_cast<uint64_t>(histogram.count));
+  } else {
+    writer.present_number(2, histogram.count);
+  }
   writer.number(3, histogram.sum);
   writer.zigzag(4, histogram.schema);
   writer.number(5, histogram.zero_threshold);
-  writer.present_number(7, histogram.zero_count);
+  if (whole) {
+    writer.present_integer(6, static_cast<uint64_t>(histogram.zero_count));
+  } else {
+    writer.present_number(7, histogram.zero_count);
+  }
   encode_spans(writer, 8, histogram.negative_spans);
-  encode_doubles(writer, 10, histogram.negative_buckets);
+  if (whole) encode_deltas(writer, 9, histogram.negative_buckets);
+  if (!whole) encode_doubles(writer, 10, histogram.negative_buckets);
   encode_spans(writer, 11, histogram.positive_spans);
-  encode_doubles(writer, 13, histogram.positive_buckets);
+  if (whole) encode_deltas(writer, 12, histogram.positive_buckets);
+  if (!whole) encode_doubles(writer, 13, histogram.positive_buckets);
   writer.integer(14, static_cast<uint64_t>(histogram.reset_hint));
   writer.integer(15, static_cast<uint64_t>(sample.t));
   encode_doubles(writer, 16, histogram.custom_values);

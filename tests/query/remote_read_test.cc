@@ -1,10 +1,14 @@
 #include "query/remote_read.h"
 
+#include <snappy.h>
+
 #include <catch2/catch.hpp>
 #include <limits>
+#include <memory>
 
 #include "query/protobuf_wire.h"
 #include "query/xor_chunk.h"
+#include "tests/query/support/memory_source.h"
 
 namespace aerie::query {
 namespace {
@@ -111,6 +115,39 @@ TEST_CASE("any times and values come back from a chunk") {
   REQUIRE(read_values.size() == values.size());
   for (size_t i = 0; i < values.size(); ++i)
     CHECK(read_values[i] == std::bit_cast<uint64_t>(values[i]));
+}
+
+TEST_CASE("histograms go back as they came: integers as integers") {
+  const auto fields_of = [](bool is_float) {
+    model::NativeHistogram histogram;
+    histogram.is_float = is_float;
+    histogram.count = 6;
+    histogram.zero_count = 1;
+    histogram.positive_spans = {{0, 2}};
+    histogram.positive_buckets = {4, 1};
+    model::SeriesSamples samples;
+    samples.histograms.push_back({1000, std::make_shared<model::NativeHistogram>(histogram)});
+    MemorySource source;
+    source.add(model::Labels{{"__name__", "h"}}, samples);
+    RemoteReadRequest request;
+    request.queries.push_back({{0, 2000}, {model::Matcher::equal("__name__", "h")}});
+    const auto packed = remote_read_samples(request, source, {});
+    REQUIRE(packed.ok());
+    std::string message;
+    REQUIRE(snappy::Uncompress(packed->data(), packed->size(), &message));
+    ProtobufReader response(message);
+    ProtobufReader result(response.next()->bytes);
+    ProtobufReader series(result.next()->bytes);
+    std::vector<uint32_t> out;
+    while (const auto field = series.next()) {
+      if (field->number != 4) continue;
+      ProtobufReader encoded(field->bytes);
+      while (const auto part = encoded.next()) out.push_back(part->number);
+    }
+    return out;
+  };
+  CHECK(fields_of(false) == std::vector<uint32_t>{1, 6, 11, 12, 15});
+  CHECK(fields_of(true) == std::vector<uint32_t>{2, 7, 11, 13, 15});
 }
 
 TEST_CASE("broken requests are refused with the reason") {
