@@ -314,11 +314,12 @@ Result<IndexReader::SeriesBlock> IndexReader::series_block(uint32_t number) cons
 }
 
 Status IndexReader::labels(const SeriesSet& set,
-                           const std::function<void(uint32_t, model::Labels)>& found) const {
+                           const std::function<void(uint32_t, std::string_view)>& found) const {
   // Values are kept with their length in front, as Labels stores them.
   std::vector<std::vector<Values>> cache(names_.size());
   std::vector<std::string> encoded_names(names_.size());
   for (size_t i = 0; i < names_.size(); ++i) put_bytes(encoded_names[i], names_[i].text);
+  std::string encoded;
   uint32_t id = set.next(0);
   while (id < set.size()) {
     const uint32_t number = id / kSeriesPerBlock;
@@ -327,7 +328,7 @@ Status IndexReader::labels(const SeriesSet& set,
     for (; id < set.size() && id / kSeriesPerBlock == number; id = set.next(id + 1)) {
       const uint32_t row = id % kSeriesPerBlock;
       const std::vector<uint32_t>& shape = block->shapes[block->shape_of[row]];
-      std::string encoded;
+      encoded.clear();
       for (size_t i = 0; i < shape.size(); ++i) {
         const uint32_t name = shape[i];
         const uint32_t value = block->values[block->start_of[row] + i];
@@ -343,7 +344,7 @@ Status IndexReader::labels(const SeriesSet& set,
         encoded += encoded_names[name];
         encoded += known[value % kValuesPerBlock];
       }
-      found(id, model::Labels::from_encoded(std::move(encoded)));
+      found(id, encoded);
     }
   }
   return {};

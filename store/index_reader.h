@@ -32,9 +32,10 @@ class IndexReader {
   size_t memory_bytes() const { return names_.size() * 64 + group_ends_.size() * 4; }
 
   Result<SeriesSet> match(const model::Matchers& matchers) const;
-  /// Calls `found` for every member of `set` in ascending order.
+  /// Calls `found` for every member of `set` in ascending order, with its labels as
+  /// Labels::encoded() has them, valid during the call.
   Status labels(const SeriesSet& set,
-                const std::function<void(uint32_t, model::Labels)>& found) const;
+                const std::function<void(uint32_t, std::string_view)>& found) const;
   /// Names that the series of `set` have, sorted; all names without a set.
   Result<std::vector<std::string>> label_names(const SeriesSet* set) const;
   /// Values of `name` that the series of `set` have, sorted; all values without a set.

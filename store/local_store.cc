@@ -214,10 +214,10 @@ Result<std::unique_ptr<model::Selection>> LocalStore::select(const model::Matche
   for (const auto& block : *blocks) {
     if (block->extent().overlaps(range)) sources.blocks.push_back(block);
   }
-  if (!sources.blocks.empty()) sources.head = head_.index().select(matchers);
+  if (!sources.blocks.empty()) sources.head = head_selections_.select(matchers);
   sources.pinned = partitions_->pin();
   auto partitions = sources.pinned->select(matchers, range);
-  if (!partitions) return std::move(partitions).error();
+  if (!partitions || !sources.head || sources.head->labels.empty()) return partitions;
   sources.partitions = std::move(*partitions);
   return std::unique_ptr<model::Selection>(std::make_unique<MergedSelection>(std::move(sources)));
 }

@@ -7,6 +7,7 @@
 
 #include "store/applier.h"
 #include "store/head.h"
+#include "store/head_selections.h"
 #include "store/local_log.h"
 #include "store/merger.h"
 #include "store/metadata_cache.h"
@@ -75,6 +76,7 @@ class LocalStore final : public Store {
   std::unique_ptr<MetadataCache> metadata_;
   Arrivals arrivals_;
   Head head_;
+  mutable HeadSelections head_selections_{head_.index()};
   std::unique_ptr<LocalLog> log_;
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<Sealer> sealer_;

@@ -33,8 +33,9 @@ Status MergeStream::fill(Cursor& cursor) {
   cursor.at = 0;
   SeriesSet block(count);
   block.add_run(std::min(cursor.first, count), std::min(cursor.first + kBlockSeries, count));
-  return (*index)->labels(
-      block, [&](uint32_t, model::Labels labels) { cursor.labels.push_back(std::move(labels)); });
+  return (*index)->labels(block, [&](uint32_t, std::string_view encoded) {
+    cursor.labels.push_back(model::Labels::from_encoded(std::string(encoded)));
+  });
 }
 
 /// False at the partition's end.

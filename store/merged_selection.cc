@@ -58,41 +58,32 @@ void merge_samples(model::SeriesSamples& out, model::SeriesSamples& newer) {
 }
 
 MergedSelection::MergedSelection(Sources sources) : sources_(std::move(sources)) {
-  std::vector<SeriesIndex::Match>& head = sources_.head;
-  std::erase_if(head, [&](const SeriesIndex::Match& match) {
-    return std::none_of(sources_.blocks.begin(), sources_.blocks.end(), [&](const auto& block) {
-      const Column* column = block->find(match.handle.slot);
-      return column != nullptr && column->generation == match.handle.generation;
-    });
-  });
-  std::sort(head.begin(), head.end(), [](const SeriesIndex::Match& a, const SeriesIndex::Match& b) {
-    return a.labels < b.labels;
-  });
+  const HeadTable& head = *sources_.head;
   const model::Selection& partitions = *sources_.partitions;
-  entries_.reserve(head.size() + partitions.size());
-  size_t h = 0;
+  entries_.reserve(std::max(head.labels.size(), partitions.size()));
   size_t p = 0;
-  while (h < head.size() || p < partitions.size()) {
-    const bool more_head = h < head.size();
-    const bool more_partitions = p < partitions.size();
-    const auto order = !more_head         ? std::strong_ordering::greater
-                       : !more_partitions ? std::strong_ordering::less
-                                          : head[h].labels <=> partitions.labels(p);
-    Entry entry;
-    if (order >= 0) {
-      entry.partition = p;
-      if (order > 0) entry.labels = partitions.labels(p);
-      ++p;
-    }
-    if (order <= 0) {
-      entry.labels = std::move(head[h].labels);
-      entry.head = head[h].handle;
-      ++h;
-    }
-    entries_.push_back(std::move(entry));
+  const auto add_partition = [&] {
+    entries_.push_back({&partitions.labels(p), {}, p});
+    ++p;
+  };
+  for (size_t h = 0; h < head.labels.size(); ++h) {
+    const SeriesHandle handle = head.handles[h];
+    if (!has_samples(handle)) continue;
+    const model::Labels& labels = head.labels[h];
+    // Mostly both have the same series, and equality is cheaper to find out than order.
+    while (p < partitions.size() && partitions.labels(p) != labels && partitions.labels(p) < labels)
+      add_partition();
+    const bool in_both = p < partitions.size() && partitions.labels(p) == labels;
+    entries_.push_back({&labels, handle, in_both ? p++ : kNone});
   }
-  head.clear();
-  head.shrink_to_fit();
+  while (p < partitions.size()) add_partition();
+}
+
+bool MergedSelection::has_samples(SeriesHandle series) const {
+  return std::any_of(sources_.blocks.begin(), sources_.blocks.end(), [&](const auto& block) {
+    const Column* column = block->find(series.slot);
+    return column != nullptr && column->generation == series.generation;
+  });
 }
 
 void MergedSelection::read_head(SeriesHandle series, model::TimeRange range,

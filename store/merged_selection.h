@@ -5,6 +5,7 @@
 
 #include "model/sample_source.h"
 #include "store/head.h"
+#include "store/head_selections.h"
 
 namespace aerie::store {
 
@@ -14,23 +15,24 @@ class MergedSelection final : public model::Selection {
  public:
   struct Sources {
     HeadBlocks blocks;  ///< taken before `partitions` were pinned, so that nothing is missed
-    std::vector<SeriesIndex::Match> head;
+    std::shared_ptr<const HeadTable> head;
     std::shared_ptr<const model::SampleSource> pinned;
     std::unique_ptr<model::Selection> partitions;
   };
   explicit MergedSelection(Sources sources);
 
   size_t size() const override { return entries_.size(); }
-  const model::Labels& labels(size_t index) const override { return entries_[index].labels; }
+  const model::Labels& labels(size_t index) const override { return *entries_[index].labels; }
   Status read(size_t index, model::TimeRange range, model::SeriesSamples& out) const override;
 
  private:
   static constexpr size_t kNone = static_cast<size_t>(-1);
   struct Entry {
-    model::Labels labels;
-    SeriesHandle head;  // generation 0: not in the head
+    const model::Labels* labels;  // in one of the sources
+    SeriesHandle head;            // generation 0: not in the head
     size_t partition = kNone;
   };
+  bool has_samples(SeriesHandle series) const;
   void read_head(SeriesHandle series, model::TimeRange range, model::SeriesSamples& out) const;
 
   Sources sources_;

@@ -14,6 +14,7 @@ constexpr uint8_t kClocksVersion = 0;
 
 Partition::Partition(std::shared_ptr<RocksDatabase> database, CommitRecord record)
     : database_(std::move(database)),
+      id_(database_->next_id()),
       record_(std::move(record)),
       prefix_(partition_prefix(name_of(record_.info))) {}
 

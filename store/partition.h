@@ -22,6 +22,8 @@ class Partition {
 
   Partition(std::shared_ptr<RocksDatabase> database, CommitRecord record);
 
+  /// No two partitions of an open database ever have the same: for caches.
+  uint64_t id() const { return id_; }
   const PartitionInfo& info() const { return record_.info; }
   const CommitRecord& record() const { return record_; }
   const std::string& prefix() const { return prefix_; }
@@ -37,15 +39,19 @@ class Partition {
   Error named(Error error) const;
 
   const std::shared_ptr<RocksDatabase> database_;
+  const uint64_t id_;
   const CommitRecord record_;
   const std::string prefix_;
   mutable Guarded<std::shared_ptr<const IndexReader>> index_;
 };
 
+class ReadCache;
+
 /// A source over partitions, which it keeps alive, without what `erasures` (may be null) says. On
-/// equal timestamps the later commit wins.
+/// equal timestamps the later commit wins. `cache` is shared with other sources over partitions of
+/// the same database.
 std::shared_ptr<const model::SampleSource> make_partition_source(
-    std::vector<std::shared_ptr<const Partition>> partitions,
+    std::vector<std::shared_ptr<const Partition>> partitions, std::shared_ptr<ReadCache> cache,
     std::shared_ptr<const Erasures> erasures = nullptr);
 
 }  // namespace aerie::store

@@ -3,6 +3,7 @@
 #include "model/sample_source.h"
 #include "store/erasures.h"
 #include "store/partition.h"
+#include "store/read_cache.h"
 #include "store/series_reader.h"
 
 namespace aerie::store {
@@ -10,17 +11,6 @@ namespace {
 
 using model::TimeRange;
 using Partitions = std::vector<std::shared_ptr<const Partition>>;
-
-/// A series inside one partition.
-struct Place {
-  uint32_t partition = 0;
-  uint32_t series = 0;
-};
-
-struct Found {
-  model::Labels labels;
-  Place place;
-};
 
 /// What erasures take from one partition.
 class ErasedSeries {
@@ -70,39 +60,32 @@ TimeRange common(TimeRange a, TimeRange b) {
 
 class PartitionSelection final : public model::Selection {
  public:
-  /// `found` is sorted by labels, then by commit; `erased` has an entry for each partition, or
-  /// none.
-  PartitionSelection(Partitions partitions, std::vector<Found> found,
-                     std::vector<ErasedSeries> erased)
-      : partitions_(std::move(partitions)), erased_(std::move(erased)) {
-    places_.reserve(found.size());
-    for (Found& one : found) {
-      if (labels_.empty() || labels_.back() != one.labels) {
-        labels_.push_back(std::move(one.labels));
-        starts_.push_back(static_cast<uint32_t>(places_.size()));
-      }
-      places_.push_back(one.place);
-    }
-    starts_.push_back(static_cast<uint32_t>(places_.size()));
-  }
+  /// `erased` has an entry for each partition, or none.
+  PartitionSelection(Partitions partitions, std::shared_ptr<const SeriesTable> table,
+                     std::vector<ErasedSeries> erased, std::shared_ptr<ReadCache> cache)
+      : partitions_(std::move(partitions)),
+        table_(std::move(table)),
+        erased_(std::move(erased)),
+        cache_(std::move(cache)),
+        reader_(*cache_) {}
 
-  size_t size() const override { return labels_.size(); }
-  const model::Labels& labels(size_t index) const override { return labels_[index]; }
+  size_t size() const override { return table_->size(); }
+  const model::Labels& labels(size_t index) const override { return table_->labels(index); }
 
   Status read(size_t index, TimeRange range, model::SeriesSamples& out) const override {
     out.clear();
     model::SeriesSamples part;
-    for (uint32_t i = starts_[index]; i < starts_[index + 1]; ++i) {
-      const PartitionInfo& info = partitions_[places_[i].partition]->info();
+    for (const SeriesPlace place : table_->places(index)) {
+      const PartitionInfo& info = partitions_[place.partition]->info();
       if (!info.samples.overlaps(range)) continue;
-      const TimeRanges erased = erased_ranges(places_[i]);
+      const TimeRanges erased = erased_ranges(place);
       const bool appends = erased.empty() && (out.empty() || last_time(out) < info.samples.first);
       if (appends) {
-        if (Status status = read_place(places_[i], range, out); !status) return status;
+        if (Status status = read_place(place, range, out); !status) return status;
         continue;
       }
       part.clear();
-      if (Status status = read_place(places_[i], range, part); !status) return status;
+      if (Status status = read_place(place, range, part); !status) return status;
       erase_samples(part, erased);
       merge_later(out, part);
     }
@@ -110,26 +93,27 @@ class PartitionSelection final : public model::Selection {
   }
 
  private:
-  TimeRanges erased_ranges(Place place) const {
+  TimeRanges erased_ranges(SeriesPlace place) const {
     if (place.partition >= erased_.size() || erased_[place.partition].empty()) return {};
     return erased_[place.partition].ranges(place.series);
   }
-  Status read_place(Place place, TimeRange range, model::SeriesSamples& out) const {
+  Status read_place(SeriesPlace place, TimeRange range, model::SeriesSamples& out) const {
     return reader_.read(*partitions_[place.partition], place.partition, place.series, range, out);
   }
 
-  const Partitions partitions_;
+  const Partitions partitions_;  // places count in it
+  const std::shared_ptr<const SeriesTable> table_;
   const std::vector<ErasedSeries> erased_;
-  std::vector<model::Labels> labels_;
-  std::vector<uint32_t> starts_;  // of each series in places_, and the end
-  std::vector<Place> places_;
+  const std::shared_ptr<ReadCache> cache_;
   mutable SeriesReader reader_;
 };
 
 class PartitionSource final : public model::SampleSource {
  public:
-  PartitionSource(Partitions partitions, ErasuresPtr erasures)
-      : partitions_(std::move(partitions)), erasures_(std::move(erasures)) {
+  PartitionSource(Partitions partitions, std::shared_ptr<ReadCache> cache, ErasuresPtr erasures)
+      : partitions_(std::move(partitions)),
+        cache_(std::move(cache)),
+        erasures_(std::move(erasures)) {
     // Later commits win, so they are read last.
     std::stable_sort(partitions_.begin(), partitions_.end(), [](const auto& a, const auto& b) {
       return a->info().sequence < b->info().sequence;
@@ -138,32 +122,16 @@ class PartitionSource final : public model::SampleSource {
 
   Result<std::unique_ptr<model::Selection>> select(const model::Matchers& matchers,
                                                    TimeRange range) const override {
-    std::vector<Found> found;
-    std::vector<ErasedSeries> erased(erasures_ ? partitions_.size() : 0);
-    for (uint32_t i = 0; i < partitions_.size(); ++i) {
-      const PartitionInfo& info = partitions_[i]->info();
-      if (!info.samples.overlaps(range)) continue;
-      auto index = partitions_[i]->index();
-      if (!index) return std::move(index).error();
-      Result<SeriesSet> set = (*index)->match(matchers);
-      if (!set) return std::move(set).error();
-      if (erasures_) {
-        auto gone = ErasedSeries::find(info, **index, *erasures_);
-        if (!gone) return std::move(gone).error();
-        gone->remove_hidden(*set, common(info.samples, range));
-        erased[i] = std::move(*gone);
-      }
-      Status status = (*index)->labels(*set, [&](uint32_t series, model::Labels labels) {
-        found.push_back({std::move(labels), {i, series}});
-      });
-      if (!status) return std::move(status).error();
-    }
-    std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
-      if (const auto order = a.labels <=> b.labels; order != 0) return order < 0;
-      return a.place.partition < b.place.partition;
-    });
-    return std::unique_ptr<model::Selection>(
-        std::make_unique<PartitionSelection>(partitions_, std::move(found), std::move(erased)));
+    Partitions touched;
+    std::copy_if(partitions_.begin(), partitions_.end(), std::back_inserter(touched),
+                 [&](const auto& one) { return one->info().samples.overlaps(range); });
+    auto table = cache_->table(matchers, touched);
+    if (!table) return std::move(table).error();
+    auto erased = find_erased(touched);
+    if (!erased) return std::move(erased).error();
+    if (!erased->empty()) *table = without_hidden(**table, touched, *erased, range);
+    return std::unique_ptr<model::Selection>(std::make_unique<PartitionSelection>(
+        std::move(touched), std::move(*table), std::move(*erased), cache_));
   }
 
   Result<std::vector<std::string>> label_names(const model::Matchers& matchers,
@@ -182,6 +150,43 @@ class PartitionSource final : public model::SampleSource {
   }
 
  private:
+  /// An entry for each partition; none if nothing in them is erased.
+  Result<std::vector<ErasedSeries>> find_erased(const Partitions& partitions) const {
+    std::vector<ErasedSeries> out;
+    if (!erasures_) return out;
+    for (const auto& partition : partitions) {
+      auto index = partition->index();
+      if (!index) return std::move(index).error();
+      auto gone = ErasedSeries::find(partition->info(), **index, *erasures_);
+      if (!gone) return std::move(gone).error();
+      out.push_back(std::move(*gone));
+    }
+    if (std::all_of(out.begin(), out.end(), [](const auto& one) { return one.empty(); }))
+      out.clear();
+    return out;
+  }
+
+  /// Leaves out the places where all of `range` is erased, and series that have no other.
+  static std::shared_ptr<const SeriesTable> without_hidden(const SeriesTable& table,
+                                                           const Partitions& partitions,
+                                                           const std::vector<ErasedSeries>& erased,
+                                                           TimeRange range) {
+    std::vector<model::Labels> labels;
+    std::vector<uint32_t> starts{0};
+    std::vector<SeriesPlace> places;
+    for (size_t i = 0; i < table.size(); ++i) {
+      for (const SeriesPlace place : table.places(i)) {
+        const TimeRange wanted = common(partitions[place.partition]->info().samples, range);
+        if (!covers(erased[place.partition].ranges(place.series), wanted)) places.push_back(place);
+      }
+      if (places.size() == starts.back()) continue;
+      labels.push_back(table.labels(i));
+      starts.push_back(static_cast<uint32_t>(places.size()));
+    }
+    return std::make_shared<const SeriesTable>(std::move(labels), std::move(starts),
+                                               std::move(places));
+  }
+
   template <class Ask>
   Result<std::vector<std::string>> collect(const model::Matchers& matchers, TimeRange range,
                                            Ask&& ask) const {
@@ -213,14 +218,17 @@ class PartitionSource final : public model::SampleSource {
   }
 
   Partitions partitions_;  // in commit order
+  const std::shared_ptr<ReadCache> cache_;
   const ErasuresPtr erasures_;
 };
 
 }  // namespace
 
 std::shared_ptr<const model::SampleSource> make_partition_source(Partitions partitions,
+                                                                 std::shared_ptr<ReadCache> cache,
                                                                  ErasuresPtr erasures) {
-  return std::make_shared<const PartitionSource>(std::move(partitions), std::move(erasures));
+  return std::make_shared<const PartitionSource>(std::move(partitions), std::move(cache),
+                                                 std::move(erasures));
 }
 
 }  // namespace aerie::store

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -203,6 +204,7 @@ class Database final : public RocksDatabase {
   Status open();
 
   uint64_t seed() const override { return seed_; }
+  uint64_t next_id() override { return next_id_.fetch_add(1, std::memory_order_relaxed); }
   const std::string& building_folder() const override { return building_; }
 
   Result<std::optional<std::string>> get(Family family, std::string_view key) const override {
@@ -313,6 +315,7 @@ class Database final : public RocksDatabase {
   std::unique_ptr<rocksdb::DB> database_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;  // data, index, meta, default
   uint64_t seed_ = 0;
+  std::atomic<uint64_t> next_id_{1};
 };
 
 Status Database::open() {

@@ -39,6 +39,8 @@ class RocksDatabase {
 
   /// Random number of this database, made when it was created.
   virtual uint64_t seed() const = 0;
+  /// Counts up: for naming what lives no longer than this object.
+  virtual uint64_t next_id() = 0;
   /// Where files are built before ingest(); emptied at open.
   virtual const std::string& building_folder() const = 0;
 

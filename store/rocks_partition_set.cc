@@ -9,6 +9,7 @@
 #include "store/partition.h"
 #include "store/partition_builder.h"
 #include "store/partition_set.h"
+#include "store/read_cache.h"
 #include "store/rocks_database.h"
 
 namespace aerie::store {
@@ -139,7 +140,7 @@ class RocksPartitionSet final : public PartitionSet {
   }
 
   std::shared_ptr<const model::SampleSource> pin(ErasuresPtr erasures) const override {
-    return make_partition_source(snapshot(), std::move(erasures));
+    return make_partition_source(snapshot(), cache_, std::move(erasures));
   }
 
   Result<std::shared_ptr<KeyedTable>> table(const std::string& name) override {
@@ -190,6 +191,7 @@ class RocksPartitionSet final : public PartitionSet {
 
   const std::shared_ptr<RocksDatabase> database_;
   const StepHook on_step_;
+  const std::shared_ptr<ReadCache> cache_ = std::make_shared<ReadCache>();
   Guarded<Catalog> catalog_;
 };
 

@@ -75,6 +75,7 @@ SeriesHandle SeriesIndex::create(uint32_t slot, const model::Labels& labels, uin
   by_labels_.insert(slot);
   all_.add(slot);
   size_.fetch_add(1, std::memory_order_relaxed);
+  version_.fetch_add(1, std::memory_order_release);
   const uint32_t generation = state.generation.load(std::memory_order_relaxed) + 1;
   state.generation.store(generation, std::memory_order_release);
   if (slot >= slot_limit_.load(std::memory_order_relaxed))
@@ -135,6 +136,7 @@ void SeriesIndex::remove_one(uint32_t slot) {
   }
   all_.remove(slot);
   size_.fetch_sub(1, std::memory_order_relaxed);
+  version_.fetch_add(1, std::memory_order_release);
   const uint32_t generation = state.generation.load(std::memory_order_relaxed) + 1;
   state.newest_t = 0;
   state.newest_bits = 0;
@@ -248,15 +250,23 @@ Roaring SeriesIndex::matching(const model::Matchers& matchers) const {
   return std::move(*found);
 }
 
-std::vector<SeriesIndex::Match> SeriesIndex::select(const model::Matchers& matchers) const {
+std::vector<SeriesHandle> SeriesIndex::handles(const model::Matchers& matchers) const {
   const std::shared_lock lock(mutex_);
   const Roaring found = matching(matchers);
-  std::vector<Match> out;
+  std::vector<SeriesHandle> out;
   out.reserve(found.cardinality());
-  for (const uint32_t slot : found) {
-    out.push_back(
-        {{slot, states_.find(slot)->generation.load(std::memory_order_relaxed)}, labels_of(slot)});
-  }
+  for (const uint32_t slot : found)
+    out.push_back({slot, states_.find(slot)->generation.load(std::memory_order_relaxed)});
+  return out;
+}
+
+std::vector<SeriesIndex::Match> SeriesIndex::describe(
+    const std::vector<SeriesHandle>& handles) const {
+  const std::shared_lock lock(mutex_);
+  std::vector<Match> out;
+  out.reserve(handles.size());
+  for (const SeriesHandle handle : handles)
+    if (alive(handle)) out.push_back({handle, labels_of(handle.slot)});
   return out;
 }
 

@@ -66,8 +66,12 @@ class SeriesIndex {
   /// in between costs the damaged records only.
   void reuse_removed();
 
-  /// Series that match all matchers, in no order.
-  std::vector<Match> select(const model::Matchers& matchers) const;
+  /// Counts series that came or went: equal numbers, equal series.
+  uint64_t version() const { return version_.load(std::memory_order_acquire); }
+  /// Series that match all matchers, by ascending slot.
+  std::vector<SeriesHandle> handles(const model::Matchers& matchers) const;
+  /// Those of them that are still alive, with their labels, in the same order.
+  std::vector<Match> describe(const std::vector<SeriesHandle>& handles) const;
   /// Slots only, without copying labels.
   std::vector<uint32_t> slots(const model::Matchers& matchers) const;
   /// Distinct names, or values of one name, of these series (all of them if `matchers` is empty).
@@ -138,6 +142,7 @@ class SeriesIndex {
   SlotDirectory<SeriesState> states_;
   std::atomic<uint32_t> slot_limit_{0};
   std::atomic<uint64_t> size_{0};
+  std::atomic<uint64_t> version_{0};
 };
 
 }  // namespace aerie::store

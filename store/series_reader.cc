@@ -52,7 +52,8 @@ Result<SeriesReader::GroupPtr> SeriesReader::group(const Partition& partition, u
     return at == groups.end() ? nullptr : at->second;
   };
   if (GroupPtr known = groups_.with(find)) return known;
-  Result<GroupPtr> group = partition.group(number);
+  Result<GroupPtr> group =
+      shared_ == nullptr ? partition.group(number) : shared_->group(partition, number);
   if (!group) return group;
   groups_.with([&](Groups& groups) {
     // Series are read in the order in which they lie: what is forgotten here is mostly done with.
@@ -70,7 +71,8 @@ Result<SeriesReader::ClockPtr> SeriesReader::clock(const Partition& partition, u
     return at == clocks.by_key.end() ? nullptr : at->second;
   };
   if (ClockPtr known = clocks_.with(find)) return known;
-  Result<ClockPtr> clock = partition.clock(number);
+  Result<ClockPtr> clock =
+      shared_ == nullptr ? partition.clock(number) : shared_->clock(partition, number);
   if (!clock) return clock;
   clocks_.with([&](Clocks& clocks) {
     if (clocks.rows > kMaxRows) clocks = {};

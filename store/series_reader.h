@@ -9,6 +9,7 @@
 #include "model/sample.h"
 #include "model/time.h"
 #include "store/partition.h"
+#include "store/read_cache.h"
 
 namespace aerie::store {
 
@@ -17,6 +18,10 @@ namespace aerie::store {
 /// locks.
 class SeriesReader {
  public:
+  SeriesReader() = default;  ///< for one pass over everything: leaves no trace in a shared cache
+  /// What `shared` (outlives the reader) knows is not loaded again, what is loaded is left there.
+  explicit SeriesReader(ReadCache& shared) : shared_(&shared) {}
+
   /// Appends the samples of `range` (both ends inclusive) of series number `series`. `place` is the
   /// partition's number in the list. Errors: Corruption, IoError, naming partition and series.
   Status read(const Partition& partition, uint32_t place, uint32_t series, model::TimeRange range,
@@ -38,6 +43,7 @@ class SeriesReader {
   Result<GroupPtr> group(const Partition& partition, uint32_t place, uint32_t number);
   Result<ClockPtr> clock(const Partition& partition, uint32_t place, uint32_t number);
 
+  ReadCache* const shared_ = nullptr;
   Guarded<Groups> groups_;
   Guarded<Clocks> clocks_;
 };

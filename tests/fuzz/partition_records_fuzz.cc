@@ -36,7 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       if (!reader || (*reader)->series_count() > 1u << 20) return 0;
       auto set = (*reader)->match({model::Matcher::equal("a", "b")});
       if (set)
-        (*reader)->labels(*set, [](uint32_t, const model::Labels&) {}).ignore("any answer will do");
+        (*reader)->labels(*set, [](uint32_t, std::string_view) {}).ignore("any answer will do");
       (*reader)->label_names(nullptr).ignore("any answer will do");
       (*reader)->label_values("a", nullptr).ignore("any answer will do");
     }

@@ -209,8 +209,8 @@ TEST_CASE("the index frees what nobody carries any more") {
   fixture.head.index().reuse_removed();
   for (int n = 1000; n < 1400; ++n) fixture.series(n);
   CHECK(fixture.head.index().slot_limit() == 500);  // slots are used again
-  CHECK(fixture.head.index().select({model::Matcher::equal("n", "1399")}).size() == 1);
-  CHECK(fixture.head.index().select({model::Matcher::equal("n", "6")}).empty());
+  CHECK(fixture.head.index().handles({model::Matcher::equal("n", "1399")}).size() == 1);
+  CHECK(fixture.head.index().handles({model::Matcher::equal("n", "6")}).empty());
 }
 
 TEST_CASE("a snapshot restored into another head decides the same") {

@@ -175,8 +175,9 @@ TEST_CASE("matching agrees with asking every series") {
     CHECK(must(reader->label_values("pod", &set)) ==
           std::vector<std::string>(pods.begin(), pods.end()));
     bool same = true;
-    must(reader->labels(
-        set, [&](uint32_t id, Labels labels) { same = same && labels == index.labels()[id]; }));
+    must(reader->labels(set, [&](uint32_t id, std::string_view encoded) {
+      same = same && encoded == index.labels()[id].encoded();
+    }));
     CHECK(same);
   }
   CHECK(must(reader->label_names(nullptr)) ==
@@ -212,7 +213,7 @@ TEST_CASE("a damaged index answers with an error or with something, but never cr
     if (!reader) continue;
     auto set = (*reader)->match({must(Matcher::make(MatchType::Regex, "pod", "pod-.*1"))});
     if (!set) continue;
-    (*reader)->labels(*set, [](uint32_t, const Labels&) {}).ignore("only survival is asked for");
+    (*reader)->labels(*set, [](uint32_t, std::string_view) {}).ignore("only survival is asked for");
     (*reader)->label_names(&*set).ignore("only survival is asked for");
     (*reader)->label_values("pod", &*set).ignore("only survival is asked for");
   }

@@ -7,6 +7,7 @@
 #include "store/checksum.h"
 #include "store/partition_builder.h"
 #include "store/partition_record.h"
+#include "store/read_cache.h"
 #include "tests/store/support/columns.h"
 #include "tests/store/support/partitions.h"
 
@@ -142,7 +143,7 @@ TEST_CASE("large partitions have several groups and several files") {
   const auto partition =
       build(database, record_of(0, 1), input, {.group_bytes = 16 << 10, .file_bytes = 100 << 10});
   CHECK(partition->record().groups > 10);
-  const auto source = make_partition_source({partition});
+  const auto source = make_partition_source({partition}, std::make_shared<ReadCache>());
   CHECK(read_all(*source) == printed(input));
   const model::TimeRange middle = {10'500, 20'000};
   CHECK(read_all(*source, {}, middle) == printed(input, middle));
@@ -191,6 +192,8 @@ TEST_CASE(
   const auto two = build(database, record_of(0, 2), {second});
   SealSeries expected = series({{"__name__", "m"}}, 0, 5, {1, 20, 30});
   expected.samples.histograms = second.samples.histograms;
-  CHECK(read_all(*make_partition_source({one, two})) == printed({expected}));
-  CHECK(read_all(*make_partition_source({two, one})) == printed({expected}));
+  CHECK(read_all(*make_partition_source({one, two}, std::make_shared<ReadCache>())) ==
+        printed({expected}));
+  CHECK(read_all(*make_partition_source({two, one}, std::make_shared<ReadCache>())) ==
+        printed({expected}));
 }
