@@ -50,6 +50,13 @@ void merge_histograms(model::SeriesSamples& out, model::SeriesSamples& newer) {
                        out.histograms.end());
 }
 
+/// Adds what is later.
+void append(model::SeriesSamples& out, const model::SeriesSamples& later) {
+  out.timestamps.insert(out.timestamps.end(), later.timestamps.begin(), later.timestamps.end());
+  out.values.insert(out.values.end(), later.values.begin(), later.values.end());
+  out.histograms.insert(out.histograms.end(), later.histograms.begin(), later.histograms.end());
+}
+
 }  // namespace
 
 void merge_samples(model::SeriesSamples& out, model::SeriesSamples& newer) {
@@ -88,10 +95,20 @@ bool MergedSelection::has_samples(SeriesHandle series) const {
 
 void MergedSelection::read_head(SeriesHandle series, model::TimeRange range,
                                 model::SeriesSamples& out) const {
-  for (const auto& block : sources_.blocks) {
-    const Column* column = block->find(series.slot);
-    if (column != nullptr && column->generation == series.generation)
-      block->read(*column, range, out);
+  // Newest first: the writer goes on meanwhile, and what it puts into an older block before it goes
+  // on to a newer one must not be missed between the two.
+  model::SeriesSamples older;
+  for (auto block = sources_.blocks.rbegin(); block != sources_.blocks.rend(); ++block) {
+    const Column* column = (*block)->find(series.slot);
+    if (column == nullptr || column->generation != series.generation) continue;
+    if (out.empty()) {
+      (*block)->read(*column, range, out);
+      continue;
+    }
+    older.clear();
+    (*block)->read(*column, range, older);
+    append(older, out);
+    std::swap(out, older);
   }
 }
 
