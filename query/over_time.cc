@@ -41,7 +41,7 @@ Status sum_over_time(const WindowCall& call, Row& out) {
     sum_windows(call.samples.values, call.windows, StartFrom::Zero, sums);
     for (size_t i = 0; i < call.steps(); ++i)
       out.values[i] = std::isinf(sums.sums[i]) ? sums.sums[i] : sums.sums[i] + sums.compensation[i];
-    out.present = call.windows.geometry->occupied;
+    out.present = call.windows.occupied();
     return {};
   }
   reduce_histograms(call, HistogramReduction::Sum, out);
@@ -64,7 +64,7 @@ Status avg_over_time(const WindowCall& call, Row& out) {
   if (call.samples.histograms.empty()) {
     WindowSums& sums = call.scratch.sums;
     sum_windows(call.samples.values, call.windows, StartFrom::FirstValue, sums);
-    out.present = call.windows.geometry->occupied;
+    out.present = call.windows.occupied();
     for (size_t i = 0; i < call.steps(); ++i) {
       const uint32_t first = call.windows.first[i];
       const uint32_t count = call.windows.last[i] - first;

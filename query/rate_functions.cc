@@ -64,7 +64,7 @@ Status extrapolated(const WindowCall& call, Row& out) {
   if (!call.samples.histograms.empty()) histogram_change(call, histogram_kind(kind), out);
   const auto& values = call.samples.values;
   if (values.empty()) return {};
-  const WindowGeometry& geometry = *call.windows.geometry;
+  const WindowGeometry& geometry = call.windows.geometry();
   std::vector<double>& first_values = call.scratch.first_values;
   std::vector<double>& changes = call.scratch.changes;
   first_values.resize(call.steps());
@@ -90,8 +90,9 @@ void hint_not_a_counter(const WindowCall& call, const Row& out) {
   const std::string_view name = call.metric_name();
   if (name.empty() || !any_present(out.present)) return;
   bool has_float = out.histograms.empty();
-  for_each_present(out.present,
-                   [&](size_t step) { has_float = has_float || !out.is_histogram(step); });
+  if (!has_float)
+    for_each_present(out.present,
+                     [&](size_t step) { has_float = has_float || !out.is_histogram(step); });
   if (!has_float) return;
   if (call.context.features().type_and_unit_labels) {
     const std::string_view type = call.series.labels.get("__type__");

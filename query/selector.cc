@@ -62,12 +62,11 @@ class InstantSelector final : public SeriesStream {
 
   void pick_floats(Row& row) {
     if (samples_.values.empty()) return;
-    windows_.locate(samples_, grid_);
-    const WindowGeometry& geometry = *windows_.geometry;
-    const uint32_t* newest = geometry.last_index.data();
+    const NewestSamples& located = windows_.newest(samples_);
+    const uint32_t* newest = located.index.data();
     const size_t steps = grid_.steps.count;
     for (size_t i = 0; i < steps; ++i) row.values[i] = samples_.values[newest[i]];
-    row.present = geometry.occupied;
+    row.present = located.occupied;
     if (has_stale(samples_.values)) {
       for (size_t i = 0; i < steps; ++i)
         if (model::is_stale(row.values[i])) mark_absent(row.present.data(), i);
@@ -80,7 +79,7 @@ class InstantSelector final : public SeriesStream {
   /// The value between the neighbours, or the last one when nothing comes after.
   void smooth(Row& row) {
     remove_stale(samples_);
-    windows_.locate(samples_, grid_);
+    windows_.locate(samples_);
     for (size_t i = 0; i < grid_.steps.count; ++i) {
       if (windows_.has_histograms(i)) {
         smooth_histogram(row, i);
@@ -129,7 +128,7 @@ class InstantSelector final : public SeriesStream {
   std::string_view series_name() const { return selection_->labels(index_ - 1).metric_name(); }
 
   void pick_mixed(Row& row) {
-    windows_.locate(samples_, grid_);
+    windows_.locate(samples_);
     for (size_t i = 0; i < grid_.steps.count; ++i) {
       const bool has_float = windows_.last[i] > windows_.first[i];
       const bool has_histogram = windows_.has_histograms(i);
@@ -163,7 +162,7 @@ class InstantSelector final : public SeriesStream {
   const uint64_t counted_times_;
   size_t index_ = 0;
   model::SeriesSamples samples_;
-  Windows windows_;
+  Windows windows_{grid_};
 };
 
 class RangeSelector final : public RangeStream {

@@ -26,7 +26,7 @@ class WindowStream final : public SeriesStream {
     if (auto read = range_->next(samples_); !read) return read;
     row.reset(range_->grid().steps.count);
     if (samples_.empty()) return {};
-    windows_.locate(samples_, range_->grid());
+    windows_.locate(samples_);
     if (counted_times_ > 0) count_queryable();
     const WindowCall call{samples_, windows_, range_->grid(),  parameters_, argument_positions_,
                           series,   context_, range_position_, scratch_};
@@ -60,7 +60,7 @@ class WindowStream final : public SeriesStream {
   const uint64_t counted_times_;
   size_t index_ = 0;
   model::SeriesSamples samples_;
-  Windows windows_;
+  Windows windows_{range_->grid()};
   WindowScratch scratch_;
 };
 

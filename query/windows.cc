@@ -38,7 +38,6 @@ void measure(const std::vector<model::TimestampMs>& timestamps, const WindowGrid
   geometry.to_end.assign(steps, 0);
   geometry.sampled.assign(steps, 1);
   geometry.enough.assign(grid.steps.words(), 0);
-  geometry.occupied.assign(grid.steps.words(), 0);
   for (size_t i = 0; i < steps; ++i) {
     const uint32_t count = lasts[i] - firsts[i];
     if (count == 0) continue;
@@ -46,7 +45,6 @@ void measure(const std::vector<model::TimestampMs>& timestamps, const WindowGrid
     const uint32_t last = lasts[i] - 1;
     geometry.first_index[i] = first;
     geometry.last_index[i] = last;
-    mark_present(geometry.occupied.data(), i);
     if (count < 2) continue;
     mark_present(geometry.enough.data(), i);
     const double sampled = static_cast<double>(timestamps[last] - timestamps[first]) / 1000;
@@ -60,37 +58,75 @@ void measure(const std::vector<model::TimestampMs>& timestamps, const WindowGrid
   }
 }
 
+void find_newest(const std::vector<model::TimestampMs>& timestamps, const WindowGrid& grid,
+                 NewestSamples& newest) {
+  const size_t steps = grid.steps.count;
+  newest.index.resize(steps);
+  newest.occupied.assign(grid.steps.words(), 0);
+  const uint32_t count = static_cast<uint32_t>(timestamps.size());
+  const model::DurationMs step = grid.at ? 0 : grid.steps.step;
+  model::TimestampMs end = grid.end_of(0);
+  uint32_t next = 0;
+  for (size_t i = 0; i < steps; ++i, end += step) {
+    while (next < count && timestamps[next] <= end) ++next;
+    const uint32_t index = next == 0 ? 0 : next - 1;
+    const bool inside = next > 0 && timestamps[index] > end - grid.range;
+    newest.index[i] = inside ? index : 0;
+    newest.occupied[i / 64] |= static_cast<uint64_t>(inside) << (i % 64);
+  }
+}
+
 }  // namespace
 
-void Windows::locate(const model::SeriesSamples& samples, const WindowGrid& grid) {
+void Windows::locate(const model::SeriesSamples& samples) {
   histogram_first.clear();
   histogram_last.clear();
   if (!samples.histograms.empty()) {
     const auto time_at = [&](uint32_t i) { return samples.histograms[i].t; };
-    locate_in(samples.histograms.size(), time_at, grid, histogram_first, histogram_last);
+    locate_in(samples.histograms.size(), time_at, grid_, histogram_first, histogram_last);
   }
-  const Clock& clock = clock_of(samples.timestamps, grid);
+  Clock& clock = clock_of(samples.timestamps);
+  if (clock.first.empty()) {
+    const auto time_at = [&](uint32_t i) { return clock.timestamps[i]; };
+    locate_in(clock.timestamps.size(), time_at, grid_, clock.first, clock.last);
+  }
   first = clock.first;
   last = clock.last;
-  geometry = &clock.geometry;
 }
 
-const Windows::Clock& Windows::clock_of(const std::vector<model::TimestampMs>& timestamps,
-                                        const WindowGrid& grid) {
+const WindowGeometry& Windows::geometry() const {
+  Clock& clock = *current_;
+  if (clock.geometry.sampled.empty())
+    measure(clock.timestamps, grid_, clock.first, clock.last, clock.geometry);
+  return clock.geometry;
+}
+
+std::vector<uint64_t> Windows::occupied() const {
+  std::vector<uint64_t> out(grid_.steps.words(), 0);
+  for (size_t i = 0; i < first.size(); ++i)
+    out[i / 64] |= static_cast<uint64_t>(first[i] != last[i]) << (i % 64);
+  return out;
+}
+
+const NewestSamples& Windows::newest(const model::SeriesSamples& samples) {
+  Clock& clock = clock_of(samples.timestamps);
+  if (clock.newest.index.empty()) find_newest(clock.timestamps, grid_, clock.newest);
+  return clock.newest;
+}
+
+Windows::Clock& Windows::clock_of(const std::vector<model::TimestampMs>& timestamps) {
   constexpr size_t kCacheBytes = 8 << 20;
+  if (current_ != nullptr && current_->timestamps == timestamps) return *current_;
   const uint64_t hash = XXH3_64bits(timestamps.data(), timestamps.size() * sizeof(timestamps[0]));
   const auto found = clocks_.find(hash);
-  if (found != clocks_.end() && found->second.timestamps == timestamps) return found->second;
-  if (overflow_.timestamps == timestamps && overflow_.first.size() == grid.steps.count)
-    return overflow_;
-  const size_t clock_bytes = timestamps.size() * sizeof(timestamps[0]) + grid.steps.count * 48;
+  if (found != clocks_.end() && found->second.timestamps == timestamps)
+    return *(current_ = &found->second);
+  const size_t clock_bytes = timestamps.size() * sizeof(timestamps[0]) + grid_.steps.count * 48;
   const bool fits = found == clocks_.end() && (clocks_.size() + 1) * clock_bytes <= kCacheBytes;
-  Clock& clock = fits ? clocks_[hash] : overflow_;
-  clock.timestamps = timestamps;
-  const auto time_at = [&](uint32_t i) { return timestamps[i]; };
-  locate_in(timestamps.size(), time_at, grid, clock.first, clock.last);
-  measure(timestamps, grid, clock.first, clock.last, clock.geometry);
-  return clock;
+  current_ = fits ? &clocks_[hash] : &overflow_;
+  *current_ = Clock();
+  current_->timestamps = timestamps;
+  return *current_;
 }
 
 void remove_stale(model::SeriesSamples& samples) {

@@ -31,8 +31,7 @@ struct WindowGrid {
   }
 };
 
-/// What rate() and the instant selector need to know of the windows, the same for all series with
-/// the same timestamps.
+/// What rate() needs to know of the windows, the same for all series with the same timestamps.
 struct WindowGeometry {
   std::vector<uint32_t> first_index;  ///< of the first and last sample; 0 where there is none
   std::vector<uint32_t> last_index;
@@ -41,24 +40,38 @@ struct WindowGeometry {
   std::vector<double> to_end;
   std::vector<double>
       sampled;  ///< seconds between the first and the last sample; 1 where there are not enough
-  std::vector<uint64_t> enough;    ///< steps with at least two samples
-  std::vector<uint64_t> occupied;  ///< steps with at least one
+  std::vector<uint64_t> enough;  ///< steps with at least two samples
+};
+
+/// What the instant selector needs to know.
+struct NewestSamples {
+  std::vector<uint32_t> index;     ///< of the last sample in each window; 0 where there is none
+  std::vector<uint64_t> occupied;  ///< steps that have one
 };
 
 /// Index ranges [first, last) of the samples in each window (with what is wanted before and after
 /// it), for floats and for histograms. Series of one scrape share their timestamps, so what was
 /// found for one is kept for the next ones, for as many different clocks as fit into a few
-/// megabytes.
+/// megabytes. Of each clock only what somebody asks for is computed. One owner, one grid.
 class Windows {
  public:
   std::span<const uint32_t> first;
   std::span<const uint32_t> last;
   std::vector<uint32_t> histogram_first;  ///< empty when the series has no histograms
   std::vector<uint32_t> histogram_last;
-  const WindowGeometry* geometry = nullptr;  ///< of the floats
 
-  /// Two cursors that only move forward: O(samples + steps). Always with the same grid.
-  void locate(const model::SeriesSamples& samples, const WindowGrid& grid);
+  explicit Windows(const WindowGrid& grid) : grid_(grid) {}
+  Windows(const Windows&) = delete;
+  Windows& operator=(const Windows&) = delete;
+
+  /// Fills the four above. Two cursors that only move forward: O(samples + steps).
+  void locate(const model::SeriesSamples& samples);
+  /// Of the floats of the series located last.
+  const WindowGeometry& geometry() const;
+  /// Steps whose window has a float of that series.
+  std::vector<uint64_t> occupied() const;
+  /// Instead of locate(): of floats alone. Valid until the next call.
+  const NewestSamples& newest(const model::SeriesSamples& samples);
   bool has_histograms(size_t step) const {
     return !histogram_first.empty() && histogram_last[step] > histogram_first[step];
   }
@@ -68,10 +81,13 @@ class Windows {
     std::vector<model::TimestampMs> timestamps;
     std::vector<uint32_t> first;
     std::vector<uint32_t> last;
-    WindowGeometry geometry;
+    WindowGeometry geometry;  // this and the next are empty until they are asked for
+    NewestSamples newest;
   };
-  const Clock& clock_of(const std::vector<model::TimestampMs>& timestamps, const WindowGrid& grid);
+  Clock& clock_of(const std::vector<model::TimestampMs>& timestamps);
 
+  const WindowGrid grid_;
+  Clock* current_ = nullptr;
   std::unordered_map<uint64_t, Clock> clocks_;  // by a hash of the timestamps
   Clock overflow_;                              // the latest of those that did not fit
 };
