@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -78,25 +79,33 @@ http::Response QueryApi::series(const http::Request& request, const View& view) 
   if (times.refusal) return *times.refusal;
   const auto selectors = match_parameters(request.params);
   if (!selectors) return bad_parameter("match[]", selectors.error());
-  std::set<model::Labels> found;
+  std::vector<std::unique_ptr<model::Selection>> selections;  // keep the labels
+  std::vector<const model::Labels*> found;
   for (const auto& matchers : *selectors) {
-    const auto selection = view.source.select(matchers, times.range);
+    auto selection = view.source.select(matchers, times.range);
     if (!selection) return error_answer(selection.error());
     // Both are sorted, so what lies beyond the limit of one selector lies beyond that of all.
     const size_t count = (*selection)->size();
     const size_t wanted = *limit > 0 ? std::min(count, *limit + 1) : count;
-    for (size_t i = 0; i < wanted; ++i) found.insert((*selection)->labels(i));
+    const auto middle = static_cast<std::ptrdiff_t>(found.size());
+    for (size_t i = 0; i < wanted; ++i) found.push_back(&(*selection)->labels(i));
+    std::inplace_merge(found.begin(), found.begin() + middle, found.end(),
+                       [](const auto* a, const auto* b) { return *a < *b; });
+    selections.push_back(std::move(*selection));
   }
+  found.erase(std::unique(found.begin(), found.end(),
+                          [](const auto* a, const auto* b) { return *a == *b; }),
+              found.end());
   ApiAnswer answer;
   answer.data() += '[';
   size_t shown = 0;
-  for (const auto& labels : found) {
+  for (const auto* labels : found) {
     if (*limit > 0 && shown == *limit) {
       answer.warn(std::string(kTruncated));
       break;
     }
     if (shown++ > 0) answer.data() += ',';
-    append_labels(answer.data(), labels);
+    append_labels(answer.data(), *labels);
   }
   answer.data() += ']';
   return std::move(answer).finish();

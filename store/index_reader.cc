@@ -39,7 +39,7 @@ bool list_meets(std::string_view list, const SeriesSet& set, bool& meets) {
     const uint64_t length = (gap & 1) != 0 ? in.varint() + 2 : 1;
     next += gap >> 1;
     if (in.failed() || next >= set.size() || length > set.size() - next) return false;
-    meets = set.next(static_cast<uint32_t>(next)) < next + length;
+    meets = set.meets(static_cast<uint32_t>(next), static_cast<uint32_t>(next + length));
     next += length;
   }
   return true;
@@ -371,7 +371,7 @@ Result<std::vector<std::string>> IndexReader::label_values(std::string_view name
                                                            const SeriesSet* set) const {
   std::vector<std::string> out;
   const std::optional<uint32_t> number = find_name(name);
-  if (!number) return out;
+  if (!number || (set != nullptr && set->empty())) return out;
   for (uint32_t block = 0; uint64_t{block} * kValuesPerBlock < names_[*number].values; ++block) {
     Result<Values> values_here = values(*number, block);
     if (!values_here) return std::move(values_here).error();

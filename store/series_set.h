@@ -42,6 +42,14 @@ class SeriesSet {
   void subtract(const SeriesSet& other) {
     for (size_t i = 0; i < words_.size(); ++i) words_[i] &= ~other.words_[i];
   }
+  /// True if one of [first, end) is a member, first < end <= size(). Looks no further.
+  bool meets(uint32_t first, uint32_t end) const {
+    const size_t last = (end - 1) / 64;
+    uint64_t bits = words_[first / 64] & (~uint64_t{0} << (first % 64));
+    for (size_t word = first / 64; word < last; bits = words_[++word])
+      if (bits != 0) return true;
+    return (bits & (~uint64_t{0} >> (63 - (end - 1) % 64))) != 0;
+  }
   /// The first member >= id, size() if there is none.
   uint32_t next(uint32_t id) const {
     if (id >= size_) return size_;
