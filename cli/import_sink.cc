@@ -54,6 +54,7 @@ Status ImportSink::flush() {
   message.headers.set("Content-Type", "application/x-protobuf");
   message.headers.set("Content-Encoding", "snappy");
   message.headers.set("X-Prometheus-Remote-Write-Version", "0.1.0");
+  message.headers.set("X-Aerie-Backfill", "true");  // history may lie behind what is live
   if (!options_.bearer_token.empty())
     message.headers.set("Authorization", "Bearer " + options_.bearer_token);
   snappy::Compress(bytes.data(), bytes.size(), &message.body);

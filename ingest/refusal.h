@@ -10,13 +10,14 @@
 
 namespace aerie::ingest {
 
-/// Why rows of an otherwise good request were not kept. The first four are the store's
+/// Why rows of an otherwise good request were not kept. The first five are the store's
 /// RejectReason, in its order.
 enum class Refusal : uint8_t {
   OutOfOrder,
   DuplicateValue,
   TooOld,
   TooFarInFuture,
+  BackfillLimit,
   MissingName,      ///< no metric name
   DuplicateLabel,   ///< a label name twice
   InvalidLabel,     ///< empty name, or not UTF-8
@@ -30,17 +31,19 @@ enum class Refusal : uint8_t {
   NewSeriesLimit,
   UnsupportedPoint  ///< OTLP: not cumulative, or too coarse
 };
-inline constexpr size_t kRefusals = 16;
-static_assert(static_cast<size_t>(store::RejectReason::TooFarInFuture) ==
-              static_cast<size_t>(Refusal::TooFarInFuture));
+inline constexpr size_t kRefusals = 17;
+static_assert(static_cast<size_t>(store::RejectReason::BackfillLimit) ==
+              static_cast<size_t>(Refusal::BackfillLimit));
 
 /// The snake_case name, as it stands in metrics and answers.
 constexpr std::string_view refusal_name(Refusal refusal) {
   constexpr std::array<std::string_view, kRefusals> kNames = {
-      "out_of_order",     "duplicate_value",     "too_old",          "too_far_in_future",
-      "missing_name",     "duplicate_label",     "invalid_label",    "label_limit",
-      "cluster_mismatch", "invalid_histogram",   "invalid_exemplar", "invalid_reference",
-      "reserved_name",    "active_series_limit", "new_series_limit", "unsupported_point"};
+      "out_of_order",      "duplicate_value",   "too_old",
+      "too_far_in_future", "backfill_limit",    "missing_name",
+      "duplicate_label",   "invalid_label",     "label_limit",
+      "cluster_mismatch",  "invalid_histogram", "invalid_exemplar",
+      "invalid_reference", "reserved_name",     "active_series_limit",
+      "new_series_limit",  "unsupported_point"};
   return kNames[static_cast<size_t>(refusal)];
 }
 

@@ -338,6 +338,9 @@ void RemoteWriteApi::replay(const StandbySender& sender) {
 void RemoteWriteApi::append(const std::shared_ptr<Call>& call, store::WriteBatch batch) {
   call->float_rows = static_cast<uint32_t>(batch.floats.size());
   call->replicas = batch.replicas;
+  // An import of history: bounded by the retention and the store's budget of past days.
+  if (call->request.headers.get("X-Aerie-Backfill") == "true")
+    batch.late_window = store::WriteBatch::kBackfill;
   leave_thread(*call);
   parts_.store.append(std::move(batch), [this, call](Result<store::WriteOutcome> outcome) {
     on_stored(call, std::move(outcome));

@@ -274,6 +274,9 @@ Status RunningApplication::open_store() {
   options.retention = flags_.retention;
   options.sync = sync_mode(flags_.log_sync);
   options.skip_corrupt_log = flags_.skip_corrupt_log;
+  const auto config = config_.copy();
+  options.out_of_order_window = config->out_of_order_time_window;
+  options.backfill_days_per_hour = config->backfill_days_per_hour;
   auto store = store::Store::open(std::move(options), clock_, files_, metrics_);
   if (!store) return std::move(store).error().with("open --storage.path " + flags_.storage_path);
   store_ = std::move(*store);

@@ -108,9 +108,28 @@ Status read_desired(const YamlNode& node, const std::string& path, Config& confi
   return {};
 }
 
+Status read_storage(const YamlNode& node, Config& config) {
+  if (auto known = node.expect_keys({"tsdb"}); !known) return known;
+  const auto tsdb = node.find("tsdb");
+  if (!tsdb) return {};
+  if (auto known = tsdb->expect_keys({"out_of_order_time_window", "backfill_days_per_hour"});
+      !known) {
+    return known;
+  }
+  const auto window =
+      get_duration(*tsdb, "out_of_order_time_window", config.out_of_order_time_window);
+  if (!window) return window.error();
+  config.out_of_order_time_window = *window;
+  const auto days = tsdb->get_integer(
+      "backfill_days_per_hour", static_cast<int64_t>(config.backfill_days_per_hour), 0, 100'000);
+  if (!days) return days.error();
+  config.backfill_days_per_hour = static_cast<size_t>(*days);
+  return {};
+}
+
 Status read_root(const YamlNode& root, const std::string& path, Config& config) {
-  if (auto known = root.expect_keys(
-          {"global", "rule_files", "alerting", "clusters", "ha", "limits", "desired_state"});
+  if (auto known = root.expect_keys({"global", "rule_files", "alerting", "clusters", "ha", "limits",
+                                     "desired_state", "storage"});
       !known) {
     return known;
   }
@@ -126,6 +145,9 @@ Status read_root(const YamlNode& root, const std::string& path, Config& config) 
   if (auto read = read_ingest(root, config); !read) return read;
   if (const auto node = root.find("desired_state")) {
     if (auto read = read_desired(*node, path, config); !read) return read;
+  }
+  if (const auto node = root.find("storage")) {
+    if (auto read = read_storage(*node, config); !read) return read;
   }
   return {};
 }

@@ -26,7 +26,9 @@ struct Config {
   std::vector<AlertmanagerConfig> alertmanagers;
   std::vector<ingest::ClusterBinding> clusters;
   ingest::HaOptions ha;
-  ingest::ClusterLimits limits;    ///< of every cluster that has none of its own
+  ingest::ClusterLimits limits;  ///< of every cluster that has none of its own
+  model::DurationMs out_of_order_time_window = 3600LL * 1000;  ///< 0: late samples are refused
+  size_t backfill_days_per_hour = 64;                          ///< of one cluster; 0: no limit
   std::string desired_state_file;  ///< empty: desired state is inferred only
   std::string text;                ///< as read, with secrets masked: for /api/v1/status/config
 };

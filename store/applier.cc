@@ -43,6 +43,7 @@ Applier::Applier(Options options, Head& head, IngestLog& log, Arrivals& arrivals
               rejected(metrics, "duplicate_value"),
               rejected(metrics, "too_old"),
               rejected(metrics, "too_far_in_future"),
+              rejected(metrics, "backfill_limit"),
               metrics.counter("aerie_store_refused_batches_total",
                               "Batches answered Unavailable: queue full or log not writable."),
               metrics.gauge("aerie_store_active_series", "Series in the head."),
@@ -166,7 +167,7 @@ void Applier::write_group(std::vector<Pending>& group) {
     if (pending.logged && pending.position < end) {
       apply(pending, now);
     } else if (pending.logged) {
-      for (const uint32_t slot : pending.defined) head_.index().state(slot)->defined = false;
+      forget_logged(pending);
       pending.outcome =
           committed.ok() ? Error(ErrorCode::Unavailable, "log was not written") : committed.error();
     }
@@ -188,20 +189,37 @@ void Applier::log_batch(Pending& pending, model::TimestampMs now) {
     return;
   }
   drop_stale_rows(pending);
+  if (pending.batch.late_window == WriteBatch::kStoresWindow)
+    pending.batch.late_window = options_.out_of_order_window;
+  if (options_.late_guard != nullptr) {
+    auto screened =
+        options_.late_guard->screen(pending.batch, now, *pending.outcome, pending.revived);
+    if (!screened) {
+      forget_logged(pending);
+      pending.outcome = std::move(screened).error();
+      return;
+    }
+  }
   std::erase_if(pending.batch.metadata,
                 [&](const MetadataRow& row) { return !metadata_.news(row); });
-  if (pending.batch.empty()) return;
+  if (pending.batch.empty() && pending.revived.empty()) return;
   const auto definitions = new_definitions(pending);
   payload_.clear();
-  encode_batch(payload_, now, definitions, pending.batch);
+  encode_batch(payload_, now, definitions, pending.revived, pending.batch);
   auto position = log_.add(RecordType::Batch, payload_);
   if (!position) {
-    for (const uint32_t slot : pending.defined) head_.index().state(slot)->defined = false;
+    forget_logged(pending);
     pending.outcome = std::move(position).error();
     return;
   }
   pending.position = *position;
   pending.logged = true;
+}
+
+/// The record did not get into the log: what it was to say has to be said again.
+void Applier::forget_logged(const Pending& pending) {
+  for (const uint32_t slot : pending.defined) head_.index().state(slot)->defined = false;
+  for (const SeriesNewest& one : pending.revived) head_.index().state(one.id)->has_sample = false;
 }
 
 void Applier::drop_stale_rows(Pending& pending) {
@@ -230,15 +248,17 @@ void Applier::drop_stale_rows(Pending& pending) {
 
 std::vector<SeriesDefinition> Applier::new_definitions(Pending& pending) {
   std::vector<SeriesDefinition> definitions;
-  const auto define = [&](const auto& rows) {
-    for (const auto& row : rows) {
-      SeriesState& state = *head_.index().state(row.series.slot);
-      if (state.defined) continue;
-      state.defined = true;
-      pending.defined.push_back(row.series.slot);
-      definitions.push_back({row.series.slot, head_.index().labels(row.series.slot)});
-    }
+  const auto define_slot = [&](uint32_t slot) {
+    SeriesState& state = *head_.index().state(slot);
+    if (state.defined) return;
+    state.defined = true;
+    pending.defined.push_back(slot);
+    definitions.push_back({slot, head_.index().labels(slot)});
   };
+  const auto define = [&](const auto& rows) {
+    for (const auto& row : rows) define_slot(row.series.slot);
+  };
+  for (const SeriesNewest& one : pending.revived) define_slot(one.id);
   define(pending.batch.floats);
   define(pending.batch.histograms);
   define(pending.batch.exemplars);
@@ -259,6 +279,7 @@ void Applier::count(const WriteOutcome& outcome) {
   meters_.rejected_duplicate.add(
       outcome.rejected[static_cast<size_t>(RejectReason::DuplicateValue)]);
   meters_.rejected_old.add(outcome.rejected[static_cast<size_t>(RejectReason::TooOld)]);
+  meters_.rejected_backfill.add(outcome.rejected[static_cast<size_t>(RejectReason::BackfillLimit)]);
   meters_.rejected_future.add(outcome.rejected[static_cast<size_t>(RejectReason::TooFarInFuture)]);
 }
 

@@ -13,6 +13,7 @@
 #include "store/arrivals.h"
 #include "store/head.h"
 #include "store/ingest_log.h"
+#include "store/late_guard.h"
 #include "store/metadata_cache.h"
 #include "store/store.h"
 
@@ -29,6 +30,8 @@ class Applier {
     size_t max_group_bytes = 16u << 20;  ///< of payload in one sync
     model::DurationMs arrivals_every = 15'000;
     bool sync_when_idle = false;  ///< SyncMode::Interval: commit also when nothing comes
+    model::DurationMs out_of_order_window = 0;  ///< for batches that name none
+    LateGuard* late_guard = nullptr;            ///< outlives the applier; null: none (tests)
   };
   /// All references outlive the applier.
   Applier(Options options, Head& head, IngestLog& log, Arrivals& arrivals, MetadataCache& metadata,
@@ -55,7 +58,8 @@ class Applier {
     bool refused = false;  // the queue was full
     LogPosition position = 0;
     bool logged = false;
-    std::vector<uint32_t> defined;  // slots whose definition is in this record
+    std::vector<uint32_t> defined;      // slots whose definition is in this record
+    std::vector<SeriesNewest> revived;  // likewise their newest sample
     Result<WriteOutcome> outcome{WriteOutcome()};
   };
   struct Job {
@@ -71,6 +75,7 @@ class Applier {
     Counter& rejected_duplicate;
     Counter& rejected_old;
     Counter& rejected_future;
+    Counter& rejected_backfill;
     Counter& refused_batches;
     Gauge& series;
     Gauge& head_samples;
@@ -82,6 +87,7 @@ class Applier {
   void write_group(std::vector<Pending>& group);
   void log_batch(Pending& pending, model::TimestampMs now);
   void drop_stale_rows(Pending& pending);
+  void forget_logged(const Pending& pending);
   std::vector<SeriesDefinition> new_definitions(Pending& pending);
   void apply(Pending& pending, model::TimestampMs now);
   void add_arrivals_record(bool due);

@@ -14,6 +14,10 @@
 namespace aerie::store {
 namespace {
 
+constexpr uint8_t kDayTier = 2;
+constexpr int64_t kSpansOfDay = 48;  // as the merges make them (merge_plan.cc)
+constexpr int64_t kGraceSpans = 4;   // then a day counts as over
+
 model::TimestampMs span_start(model::TimestampMs t, model::DurationMs span) {
   const model::TimestampMs rest = t % span;
   const model::TimestampMs down = rest < 0 ? rest + span : rest;
@@ -29,10 +33,11 @@ model::TimestampMs plus_saturating(model::TimestampMs t, model::DurationMs d) {
   return t > model::kMaxTimestamp - d ? model::kMaxTimestamp : t + d;
 }
 
-uint64_t histogram_bits(const model::NativeHistogram& histogram) {
-  std::string bytes;
-  encode_histogram(bytes, histogram);
-  return XXH3_64bits(bytes.data(), bytes.size());
+/// `there` holds the one sample at the row's time.
+bool same_sample(const model::SeriesSamples& there, const RowToJudge& row) {
+  if (row.histogram != !there.histograms.empty()) return false;
+  return row.bits == (row.histogram ? histogram_bits(*there.histograms[0].histogram)
+                                    : std::bit_cast<uint64_t>(there.values[0]));
 }
 
 bool before(const std::shared_ptr<const HeadBlock>& a, const std::shared_ptr<const HeadBlock>& b) {
@@ -41,6 +46,12 @@ bool before(const std::shared_ptr<const HeadBlock>& a, const std::shared_ptr<con
 }
 
 }  // namespace
+
+uint64_t histogram_bits(const model::NativeHistogram& histogram) {
+  std::string bytes;
+  encode_histogram(bytes, histogram);
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
 
 SealedRanges::SealedRanges(const std::vector<PartitionInfo>& partitions) {
   for (const PartitionInfo& info : partitions) {
@@ -67,6 +78,7 @@ bool SealedRanges::covers(model::TimestampMs t, LogPosition position) const {
 void Head::apply(LogPosition position, model::TimestampMs arrived, const WriteBatch& batch,
                  const SealedRanges* sealed, WriteOutcome& outcome) {
   RowContext context{{position, arrived}, sealed, {}, batch.replicas, &outcome};
+  context.limits.late_window = std::max<model::DurationMs>(batch.late_window, 0);
   if (options_.retention > 0) context.limits.oldest = minus_saturating(arrived, options_.retention);
   if (options_.future_limit > 0)
     context.limits.latest = plus_saturating(arrived, options_.future_limit);
@@ -79,38 +91,42 @@ void Head::apply(LogPosition position, model::TimestampMs arrived, const WriteBa
     if (i + kAhead / 2 < n)
       __builtin_prefetch(index_.state(batch.floats[i + kAhead / 2].series.slot)->column, 1);
     const FloatRow& row = batch.floats[i];
-    SeriesState& state = *index_.state(row.series.slot);
     const RowToJudge judged{row.t, std::bit_cast<uint64_t>(row.value), false,
                             model::is_stale(row.value)};
-    const Verdict verdict = decide(state, judged, context);
-    if (verdict == Verdict::Keep) keep(state, row.series.slot, judged, nullptr, context);
-    if (verdict == Verdict::Keep || verdict == Verdict::Repeat) {
-      ++outcome.floats_written;
-    } else if (verdict == Verdict::Deduplicated) {
-      ++outcome.deduplicated;
-    } else {
-      count_rejection(verdict, row.series.slot, row.t, outcome);
-    }
+    take(*index_.state(row.series.slot), row.series.slot, judged, nullptr, outcome.floats_written,
+         context);
   }
   for (const HistogramRow& row : batch.histograms) {
-    SeriesState& state = *index_.state(row.series.slot);
     const RowToJudge judged{row.t, histogram_bits(*row.histogram), true,
                             model::is_stale(row.histogram->sum)};
-    const Verdict verdict = decide(state, judged, context);
     const model::HistogramSample sample{row.t, row.histogram};
-    if (verdict == Verdict::Keep) keep(state, row.series.slot, judged, &sample, context);
-    if (verdict == Verdict::Keep || verdict == Verdict::Repeat) {
-      ++outcome.histograms_written;
-    } else if (verdict == Verdict::Deduplicated) {
-      ++outcome.deduplicated;
-    } else {
-      count_rejection(verdict, row.series.slot, row.t, outcome);
-    }
+    take(*index_.state(row.series.slot), row.series.slot, judged, &sample,
+         outcome.histograms_written, context);
   }
   if (!batch.exemplars.empty()) apply_exemplars(batch.exemplars, outcome);
 }
 
-Verdict Head::decide(SeriesState& state, const RowToJudge& row, const RowContext& context) {
+void Head::take(SeriesState& state, uint32_t slot, const RowToJudge& row,
+                const model::HistogramSample* histogram, uint32_t& written,
+                const RowContext& context) {
+  const Verdict verdict = decide(state, slot, row, context);
+  switch (verdict) {
+    case Verdict::Keep:
+      keep(state, slot, row, histogram, context);
+      ++written;
+      break;
+    case Verdict::Late:
+      keep_late(state, slot, row, histogram, context);
+      ++written;
+      break;
+    case Verdict::Repeat: ++written; break;
+    case Verdict::Deduplicated: ++context.outcome->deduplicated; break;
+    default: count_rejection(verdict, slot, row.t, *context.outcome);
+  }
+}
+
+Verdict Head::decide(SeriesState& state, uint32_t slot, const RowToJudge& row,
+                     const RowContext& context) {
   const bool stale =
       state.has_sample && !state.was_histogram && state.newest_bits == model::kStaleNanBits;
   const NewestSample newest{state.has_sample, state.was_histogram, stale, state.newest_t,
@@ -123,7 +139,33 @@ Verdict Head::decide(SeriesState& state, const RowToJudge& row, const RowContext
     case ReplicaPolicy::ElectedReplica: note_interval(newest, pair_of(state), row); break;
     case ReplicaPolicy::SingleSender: break;
   }
-  return judge_single_sender(newest, row, context.limits);
+  const Verdict verdict = judge_single_sender(newest, row, context.limits);
+  return verdict == Verdict::Late ? decide_late(state, slot, row) : verdict;
+}
+
+/// Samples outside of the writer's blocks were looked at before the record was logged
+/// (LateGuard).
+Verdict Head::decide_late(const SeriesState& state, uint32_t slot, const RowToJudge& row) {
+  const uint32_t generation = state.generation.load(std::memory_order_relaxed);
+  const auto verdict_in = [&](const HeadBlock& block) {
+    const Column* column = block.find(slot);
+    if (column == nullptr || column->generation != generation) return Verdict::Late;
+    model::SeriesSamples there;
+    block.read(*column, {row.t, row.t}, there);
+    if (there.empty()) return Verdict::Late;
+    return same_sample(there, row) ? Verdict::Repeat : Verdict::DuplicateValue;
+  };
+  for (const BlockKey& key : {BlockKey{0, span_start(row.t, options_.partition_span)},
+                              BlockKey{kDayTier, day_start(row.t)}}) {
+    const auto block = active_.find(key);
+    if (block == active_.end()) continue;
+    if (const Verdict verdict = verdict_in(*block->second); verdict != Verdict::Late)
+      return verdict;
+  }
+  for (const auto& block : set_aside_) {
+    if (const Verdict verdict = verdict_in(*block); verdict != Verdict::Late) return verdict;
+  }
+  return Verdict::Late;
 }
 
 PairState& Head::pair_of(SeriesState& state) {
@@ -147,7 +189,9 @@ void Head::keep(SeriesState& state, uint32_t slot, const RowToJudge& row,
   state.idle_seen = false;
   state.newest_t = row.t;
   state.newest_bits = row.bits;
-  if (context.sealed != nullptr && context.sealed->covers(row.t, context.record.position)) return;
+  if (context.sealed != nullptr && !of_past_day(row.t, context.record.arrived) &&
+      context.sealed->covers(row.t, context.record.position))
+    return;
   HeadBlock& block = block_for(row.t, context.record);
   if (state.block != block.serial()) {
     Column& column = block.column(slot);
@@ -162,16 +206,53 @@ void Head::keep(SeriesState& state, uint32_t slot, const RowToJudge& row,
   }
 }
 
+void Head::keep_late(const SeriesState& state, uint32_t slot, const RowToJudge& row,
+                     const model::HistogramSample* histogram, const RowContext& context) {
+  if (context.sealed != nullptr && !of_past_day(row.t, context.record.arrived) &&
+      context.sealed->covers(row.t, context.record.position))
+    return;
+  HeadBlock& block = block_for(row.t, context.record);
+  Column& column = block.column(slot);
+  if (column.empty()) column.generation = state.generation.load(std::memory_order_relaxed);
+  if (!block.ascends(column, row.t)) {
+    block.insert_late(column, {row.t, histogram != nullptr ? 0 : row.bits,
+                               histogram != nullptr ? histogram->histogram : nullptr});
+  } else if (histogram != nullptr) {
+    block.append_histogram(column, *histogram);
+  } else {
+    block.append(column, row.t, row.bits);
+  }
+}
+
+model::TimestampMs Head::day_start(model::TimestampMs t) const {
+  return span_start(t, options_.partition_span * kSpansOfDay);
+}
+
+bool Head::of_past_day(model::TimestampMs t, model::TimestampMs arrived) const {
+  const model::DurationMs over = options_.partition_span * (kSpansOfDay + kGraceSpans);
+  return t <= minus_saturating(arrived, over - options_.partition_span * kSpansOfDay) &&
+         plus_saturating(day_start(t), over) <= arrived;
+}
+
+Head::BlockKey Head::key_of(model::TimestampMs t, model::TimestampMs arrived) const {
+  if (of_past_day(t, arrived)) return {kDayTier, day_start(t)};
+  return {0, span_start(t, options_.partition_span)};
+}
+
 HeadBlock& Head::block_for(model::TimestampMs t, HeadBlock::Birth record) {
-  if (recent_ != nullptr && recent_->span().contains(t)) return *recent_;
-  const model::TimestampMs start = span_start(t, options_.partition_span);
-  auto& block = active_[start];
+  if (recent_ != nullptr && recent_->span().contains(t) && !of_past_day(t, record.arrived))
+    return *recent_;
+  const BlockKey key = key_of(t, record.arrived);
+  auto& block = active_[key];
   if (!block) {
-    const model::TimeRange span{start, plus_saturating(start, options_.partition_span - 1)};
+    record.tier = key.first;
+    const model::DurationMs length =
+        options_.partition_span * (key.first == kDayTier ? kSpansOfDay : 1);
+    const model::TimeRange span{key.second, plus_saturating(key.second, length - 1)};
     block = std::make_shared<HeadBlock>(next_serial_++, span, record);
     publish(block);
   }
-  recent_ = block.get();
+  if (key.first == 0) recent_ = block.get();
   return *block;
 }
 
@@ -267,6 +348,14 @@ void Head::restore(const SeriesSnapshot& series) {
   if (series.has_pair) pair_of(state) = series.pair;
 }
 
+void Head::revive(const SeriesNewest& newest) {
+  SeriesState& state = *index_.state(newest.id);
+  state.has_sample = true;
+  state.was_histogram = newest.histogram;
+  state.newest_t = newest.t;
+  state.newest_bits = newest.bits;
+}
+
 std::vector<SeriesSnapshot> Head::snapshot(uint32_t& from, size_t limit) const {
   std::vector<SeriesSnapshot> out;
   for (; from < index_.slot_limit() && out.size() < limit; ++from) {
@@ -302,6 +391,7 @@ std::vector<std::shared_ptr<const HeadBlock>> Head::detach(
     it = active_.erase(it);
   }
   recent_ = nullptr;
+  for (const auto& block : out) note_cut(block->extent().last);
   return out;
 }
 

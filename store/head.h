@@ -1,11 +1,13 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/guarded.h"
@@ -19,6 +21,9 @@ namespace aerie::store {
 /// The blocks that a reader sees, ordered by (span, serial). Immutable.
 using HeadBlocks = std::vector<std::shared_ptr<const HeadBlock>>;
 
+/// What the repeat of a histogram is recognised by.
+uint64_t histogram_bits(const model::NativeHistogram& histogram);
+
 /// An exemplar as it is kept in memory.
 struct HeadExemplar {
   model::Labels series;
@@ -31,6 +36,8 @@ struct HeadExemplar {
 class SealedRanges {
  public:
   explicit SealedRanges(const std::vector<PartitionInfo>& partitions);
+  /// Of blocks of tier 0 only: those of past days and partitions that were merged say nothing here,
+  /// repeats are removed when reading.
   bool covers(model::TimestampMs t, LogPosition position) const;
   LogPosition end() const { return end_; }
 
@@ -40,8 +47,9 @@ class SealedRanges {
 };
 
 /// Everything that is not sealed yet: series, their newest state, blocks of samples per partition
-/// span. Writing functions belong to one thread (the applier); index(), blocks(), and everything
-/// reached through them may be read from any thread.
+/// span, which is half an hour, and a day for days that are over. Writing functions belong to one
+/// thread (the applier); index(), blocks(), and everything reached through them may be read from
+/// any thread.
 class Head {
  public:
   struct Options {
@@ -82,6 +90,15 @@ class Head {
   /// Everything before this position is sealed; `end` if nothing is unsealed.
   LogPosition first_unsealed(LogPosition end) const;
 
+  /// No sample outside of the writer's blocks is newer. Applier only.
+  model::TimestampMs cut_last() const { return cut_last_; }
+  void note_cut(model::TimestampMs last) { cut_last_ = std::max(cut_last_, last); }
+  /// Whether a sample that arrives now goes to the block of a whole past day.
+  bool of_past_day(model::TimestampMs t, model::TimestampMs arrived) const;
+  model::TimestampMs day_start(model::TimestampMs t) const;
+  /// What a series that came back left in partitions. Applier only.
+  void revive(const SeriesNewest& newest);
+
   /// Removes series without unsealed samples whose newest sample is older than `before`. Returns
   /// how many.
   size_t sweep(model::TimestampMs before);
@@ -99,7 +116,15 @@ class Head {
     WriteOutcome* outcome;
   };
   bool holds(uint32_t slot, const model::Labels& labels) const;
-  Verdict decide(SeriesState& state, const RowToJudge& row, const RowContext& context);
+  using BlockKey = std::pair<uint8_t, model::TimestampMs>;  // tier, start
+  BlockKey key_of(model::TimestampMs t, model::TimestampMs arrived) const;
+  Verdict decide(SeriesState& state, uint32_t slot, const RowToJudge& row,
+                 const RowContext& context);
+  Verdict decide_late(const SeriesState& state, uint32_t slot, const RowToJudge& row);
+  void take(SeriesState& state, uint32_t slot, const RowToJudge& row,
+            const model::HistogramSample* histogram, uint32_t& written, const RowContext& context);
+  void keep_late(const SeriesState& state, uint32_t slot, const RowToJudge& row,
+                 const model::HistogramSample* histogram, const RowContext& context);
   void keep(SeriesState& state, uint32_t slot, const RowToJudge& row,
             const model::HistogramSample* histogram, const RowContext& context);
   void count_rejection(Verdict verdict, uint32_t slot, model::TimestampMs t, WriteOutcome& outcome);
@@ -111,11 +136,11 @@ class Head {
   const Options options_;
   SeriesIndex index_;
   uint32_t next_serial_ = 1;
-  std::map<model::TimestampMs, std::shared_ptr<HeadBlock>>
-      active_;  // by span start; the applier writes to these
+  std::map<BlockKey, std::shared_ptr<HeadBlock>> active_;  // the applier writes to these
   std::vector<std::shared_ptr<const HeadBlock>>
       set_aside_;                // by define(); the next detach() takes them
-  HeadBlock* recent_ = nullptr;  // the block of the row before
+  HeadBlock* recent_ = nullptr;  // of tier 0, the block of the row before
+  model::TimestampMs cut_last_ = model::kMinTimestamp;
   std::vector<PairState> pairs_;
   std::vector<uint32_t> free_pairs_;
   Guarded<std::shared_ptr<const HeadBlocks>> blocks_;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "base/check.h"
 
@@ -277,6 +278,22 @@ void HeadBlock::append_histogram(Column& column, const model::HistogramSample& s
   column.last.store(segment, std::memory_order_release);
 }
 
+bool HeadBlock::ascends(const Column& column, model::TimestampMs t) const {
+  const ColumnSegment* last = column.last.load(std::memory_order_relaxed);
+  const uint32_t run = column.first_count.load(std::memory_order_relaxed);
+  if (last == nullptr && run == 0) return true;
+  const Place newest =
+      last == nullptr
+          ? Place{column.clock, column.first_row + run - 1}
+          : Place{last->clock, last->first_row + last->count.load(std::memory_order_relaxed) - 1u};
+  return time_at(*clocks_.find(newest.clock), newest.row) < t;
+}
+
+void HeadBlock::insert_late(const Column& column, LateSamples::Sample sample) {
+  note(sample.t);
+  late_.insert(&column, std::move(sample));
+}
+
 void HeadBlock::note(model::TimestampMs t) {
   samples_.fetch_add(1, std::memory_order_relaxed);
   if (t < first_t_.load(std::memory_order_relaxed)) first_t_.store(t, std::memory_order_relaxed);
@@ -343,6 +360,7 @@ void HeadBlock::read(const Column& column, model::TimeRange range,
     out.timestamps.insert(out.timestamps.end(), rows.times + rows.from, rows.times + rows.to);
     for (uint32_t i = rows.from; i < rows.to; ++i) out.values.push_back(value_at(one, i));
   }
+  if (!late_.empty()) late_.merge_into(&column, range, out);
 }
 
 }  // namespace aerie::store

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "model/sample.h"
+#include "store/late_samples.h"
 #include "store/partition_set.h"
 #include "store/slot_directory.h"
 
@@ -87,6 +88,7 @@ class HeadBlock {
     LogPosition position =
         0;  ///< the record that made the block; earlier ones hold none of its samples
     model::TimestampMs arrived = 0;  ///< of that record
+    uint8_t tier = 0;                ///< as which the block is sealed, which gives its span
   };
   HeadBlock(uint32_t serial, model::TimeRange span, Birth birth)
       : serial_(serial), span_(span), birth_(birth) {}
@@ -95,20 +97,27 @@ class HeadBlock {
   model::TimeRange span() const { return span_; }
   const Birth& birth() const { return birth_; }
 
-  /// Writer. The column of a slot, made if needed. `t` must be later than all times in the column.
+  /// Writer. The column of a slot, made if needed.
   Column& column(uint32_t slot) { return columns_.make(slot); }
+  /// Writer. Times must ascend within a column.
   void append(Column& column, model::TimestampMs t, uint64_t bits);
   void append_histogram(Column& column, const model::HistogramSample& sample);
+  /// Writer. Whether append() may follow with this time.
+  bool ascends(const Column& column, model::TimestampMs t) const;
+  /// Writer. A sample that append() may not take; there must be none at its time yet.
+  void insert_late(const Column& column, LateSamples::Sample sample);
 
   /// Reader. Null if the series has no sample here.
   const Column* find(uint32_t slot) const;
-  /// Adds the samples of `range` to `out`.
+  /// Adds the samples of `range` to `out`, which must end before the block's extent.
   void read(const Column& column, model::TimeRange range, model::SeriesSamples& out) const;
 
   uint64_t samples() const { return samples_.load(std::memory_order_relaxed); }
   /// Of the samples inside; empty range if there are none.
   model::TimeRange extent() const;
-  size_t bytes() const { return arena_.bytes() + column_bytes_.load(std::memory_order_relaxed); }
+  size_t bytes() const {
+    return arena_.bytes() + column_bytes_.load(std::memory_order_relaxed) + late_.bytes();
+  }
 
  private:
   struct Place {
@@ -136,6 +145,7 @@ class HeadBlock {
   uint32_t clock_count_ = 0;
   std::unordered_map<model::TimestampMs, uint32_t> newest_;  // newest time of a clock -> the clock
   std::deque<std::shared_ptr<const model::NativeHistogram>> histograms_;
+  LateSamples late_;
   std::atomic<uint64_t> samples_{0};
   std::atomic<model::TimestampMs> first_t_{model::kMaxTimestamp};
   std::atomic<model::TimestampMs> last_t_{model::kMinTimestamp};

@@ -71,6 +71,11 @@ Status LocalStore::start(FileSystem& files, MetricRegistry& metrics,
   if (!metadata) return std::move(metadata).error();
   metadata_ = std::move(*metadata);
 
+  LateGuard::Options guard_options;
+  guard_options.retention = options_.retention;
+  guard_options.backfill_days_per_hour = options_.backfill_days_per_hour;
+  late_guard_ = std::make_unique<LateGuard>(guard_options, head_, *partitions_, metrics);
+
   const int64_t begin = clock_.monotonic_ns();
   const SealedRanges sealed(partitions_->live());
   LocalLog::Options log_options;
@@ -94,6 +99,8 @@ Status LocalStore::start(FileSystem& files, MetricRegistry& metrics,
 
   Applier::Options applier_options;
   applier_options.sync_when_idle = options_.sync == SyncMode::Interval;
+  applier_options.out_of_order_window = options_.out_of_order_window;
+  applier_options.late_guard = late_guard_.get();
   applier_ = std::make_unique<Applier>(applier_options, head_, *log_, arrivals_, *metadata_, clock_,
                                        metrics);
   start_background(metrics);
@@ -158,12 +165,20 @@ Status LocalStore::replay_batch(const LogFrame& frame, const SealedRanges& seale
     if (!check_slot(one.id)) return Error(ErrorCode::Corruption, "series id out of range");
     head_.define(one.id, one.labels);
   }
-  const auto defined = [this](const auto& rows) {
-    return std::all_of(rows.begin(), rows.end(), [this](const auto& row) {
-      const SeriesState* state = head_.index().state(row.series.slot);
-      return state != nullptr && state->defined;
-    });
+  const auto is_defined = [this](uint32_t slot) {
+    const SeriesState* state = head_.index().state(slot);
+    return state != nullptr && state->defined;
   };
+  const auto defined = [&](const auto& rows) {
+    return std::all_of(rows.begin(), rows.end(),
+                       [&](const auto& row) { return is_defined(row.series.slot); });
+  };
+  for (const SeriesNewest& one : batch.newest) {
+    if (!is_defined(one.id) && losses_ > 0) continue;
+    if (!is_defined(one.id))
+      return Error(ErrorCode::Corruption, "a newest sample of a series that was never defined");
+    head_.revive(one);
+  }
   if (losses_ > 0) orphans_ += drop_undefined(batch.rows);
   if (!defined(batch.rows.floats) || !defined(batch.rows.histograms) ||
       !defined(batch.rows.exemplars)) {
@@ -173,6 +188,8 @@ Status LocalStore::replay_batch(const LogFrame& frame, const SealedRanges& seale
     row.series.generation =
         head_.index().state(row.series.slot)->generation.load(std::memory_order_relaxed);
   }
+  if (auto screened = late_guard_->screen_replayed(batch.rows, batch.arrived); !screened)
+    return screened;
   WriteOutcome outcome;
   head_.apply(frame.position, batch.arrived, batch.rows, &sealed, outcome);
   metadata_->apply(batch.rows.metadata);

@@ -8,6 +8,7 @@
 #include "store/applier.h"
 #include "store/head.h"
 #include "store/head_selections.h"
+#include "store/late_guard.h"
 #include "store/local_log.h"
 #include "store/merger.h"
 #include "store/metadata_cache.h"
@@ -77,6 +78,7 @@ class LocalStore final : public Store {
   Arrivals arrivals_;
   Head head_;
   mutable HeadSelections head_selections_{head_.index()};
+  std::unique_ptr<LateGuard> late_guard_;
   std::unique_ptr<LocalLog> log_;
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<Sealer> sealer_;

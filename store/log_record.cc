@@ -17,11 +17,13 @@ enum class Section : uint8_t {
   Floats = 2,
   Histograms = 3,
   Exemplars = 4,
-  Metadata = 5
+  Metadata = 5,
+  Newest = 6
 };
 
 constexpr uint64_t kLargestExact = 1ULL << 53;
 constexpr uint8_t kRaw = 3;
+constexpr uint8_t kLateWindow = 4;  // flag beside the replica policy: a window follows
 
 Error corrupt(std::string_view what) {
   return {ErrorCode::Corruption, "log record: " + std::string(what)};
@@ -185,6 +187,35 @@ void decode_definitions(ByteReader in, LoggedBatch& out, bool& ok) {
     definition.id = get_id(in, id);
     definition.labels = get_pairs(in, symbols);
     out.definitions.push_back(std::move(definition));
+  }
+  ok = ok && !in.failed() && in.left() == 0;
+}
+
+std::string encode_newest(const std::vector<SeriesNewest>& newest) {
+  std::string out;
+  put_varint(out, newest.size());
+  int64_t previous = 0;
+  for (const SeriesNewest& one : newest) {
+    put_zigzag(out, int64_t{one.id} - std::exchange(previous, one.id));
+    put_zigzag(out, one.t);
+    out.push_back(one.histogram ? 1 : 0);
+    put_fixed(out, one.bits);
+  }
+  return out;
+}
+
+void decode_newest(ByteReader in, LoggedBatch& out, bool& ok) {
+  const size_t n = in.count(11);
+  int64_t id = 0;
+  for (size_t i = 0; i < n && !in.failed(); ++i) {
+    SeriesNewest one;
+    one.id = get_id(in, id);
+    one.t = in.zigzag();
+    const uint8_t kind = in.u8();
+    if (kind > 1) in.fail();
+    one.histogram = kind == 1;
+    one.bits = in.fixed<uint64_t>();
+    out.newest.push_back(one);
   }
   ok = ok && !in.failed() && in.left() == 0;
 }
@@ -412,10 +443,14 @@ void encode_histogram(std::string& out, const model::NativeHistogram& histogram)
 }
 
 void encode_batch(std::string& out, model::TimestampMs arrived,
-                  const std::vector<SeriesDefinition>& definitions, const WriteBatch& rows) {
+                  const std::vector<SeriesDefinition>& definitions,
+                  const std::vector<SeriesNewest>& newest, const WriteBatch& rows) {
   put_zigzag(out, arrived);
-  out.push_back(static_cast<char>(rows.replicas));
+  const bool late = rows.late_window > 0;
+  out.push_back(static_cast<char>(static_cast<uint8_t>(rows.replicas) | (late ? kLateWindow : 0)));
+  if (late) put_varint(out, static_cast<uint64_t>(rows.late_window));
   if (!definitions.empty()) put_section(out, Section::Definitions, encode_definitions(definitions));
+  if (!newest.empty()) put_section(out, Section::Newest, encode_newest(newest));
   if (!rows.floats.empty()) put_section(out, Section::Floats, encode_floats(arrived, rows.floats));
   if (!rows.histograms.empty())
     put_section(out, Section::Histograms, encode_histograms(arrived, rows.histograms));
@@ -428,9 +463,12 @@ Status decode_batch(std::string_view payload, LoggedBatch& out) {
   ByteReader in(payload);
   out.arrived = in.zigzag();
   const uint8_t policy = in.u8();
-  if (policy > static_cast<uint8_t>(ReplicaPolicy::ChangeOfLead))
+  if (policy > (kLateWindow | static_cast<uint8_t>(ReplicaPolicy::ChangeOfLead)))
     return corrupt("unknown replica policy");
-  out.rows.replicas = static_cast<ReplicaPolicy>(policy);
+  out.rows.replicas = static_cast<ReplicaPolicy>(policy & (kLateWindow - 1));
+  const uint64_t window = (policy & kLateWindow) != 0 ? in.varint() : 0;
+  if (window > INT64_MAX) return corrupt("late window out of range");
+  out.rows.late_window = static_cast<model::DurationMs>(window);
   bool ok = !in.failed();
   while (ok && in.left() > 0) {
     const auto kind = static_cast<Section>(in.u8());
@@ -442,6 +480,7 @@ Status decode_batch(std::string_view payload, LoggedBatch& out) {
       case Section::Histograms: decode_histograms(content, out, ok); break;
       case Section::Exemplars: decode_exemplars(content, out, ok); break;
       case Section::Metadata: decode_metadata(content, out, ok); break;
+      case Section::Newest: decode_newest(content, out, ok); break;
       default: return corrupt("unknown section " + std::to_string(static_cast<int>(kind)));
     }
   }

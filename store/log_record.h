@@ -38,10 +38,19 @@ struct SeriesDefinition {
   model::Labels labels;
 };
 
+/// The newest sample of a series that came back to the head, as partitions have it.
+struct SeriesNewest {
+  uint32_t id = 0;
+  bool histogram = false;
+  model::TimestampMs t = 0;
+  uint64_t bits = 0;  ///< as in SeriesSnapshot
+};
+
 /// A batch read back from the log. Handles carry the id as slot and generation 0.
 struct LoggedBatch {
   model::TimestampMs arrived = 0;
   std::vector<SeriesDefinition> definitions;
+  std::vector<SeriesNewest> newest;
   WriteBatch rows;
 };
 
@@ -53,7 +62,8 @@ struct ClusterWatermark {
 /// Payloads of docs/formats/log.md. Decoding checks everything: bytes that are not what the page
 /// says are Corruption, never more.
 void encode_batch(std::string& out, model::TimestampMs arrived,
-                  const std::vector<SeriesDefinition>& definitions, const WriteBatch& rows);
+                  const std::vector<SeriesDefinition>& definitions,
+                  const std::vector<SeriesNewest>& newest, const WriteBatch& rows);
 Status decode_batch(std::string_view payload, LoggedBatch& out);
 
 void encode_checkpoint_part(std::string& out, const std::vector<SeriesSnapshot>& series, bool last);

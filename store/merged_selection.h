@@ -39,7 +39,4 @@ class MergedSelection final : public model::Selection {
   std::vector<Entry> entries_;
 };
 
-/// Adds `newer` to `out`; of samples with the same time the one of `newer` stays. Both ascending.
-void merge_samples(model::SeriesSamples& out, model::SeriesSamples& newer);
-
 }  // namespace aerie::store

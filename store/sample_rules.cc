@@ -23,11 +23,29 @@ std::optional<uint32_t> on_ladder(int64_t delta) {
   return std::nullopt;
 }
 
+bool whole_seconds(int64_t delta) {
+  const int64_t off = delta % 1000;
+  return delta >= 1000 && std::min(off, 1000 - off) <= std::min<int64_t>(20, delta / 100);
+}
+
+struct Guess {
+  uint32_t interval_ms;
+  bool usual;  // on the ladder
+};
+
 /// Two replicas at a constant offset: the differences alternate and two of them make one interval.
-/// One sender: every difference is the interval.
-std::optional<uint32_t> interval_from(int64_t previous, int64_t delta) {
-  if (std::abs(previous - delta) <= std::max<int64_t>(20, delta / 100)) return on_ladder(delta);
-  return on_ladder(previous + delta);
+/// One sender: every difference is the interval, and so it looks if the replicas are exactly half
+/// an interval apart; an unusual difference whose double is usual is taken for that.
+Guess interval_from(int64_t previous, int64_t delta) {
+  const int64_t both = previous + delta;
+  const bool equal = std::abs(previous - delta) <= std::max<int64_t>(20, delta / 100);
+  if (equal) {
+    if (const auto usual = on_ladder(delta)) return {*usual, true};
+  }
+  if (const auto usual = on_ladder(both)) return {*usual, true};
+  if (equal && (whole_seconds(delta) || !whole_seconds(both)))
+    return {static_cast<uint32_t>(delta), false};
+  return {static_cast<uint32_t>(both), false};
 }
 
 void learn(PairState& pair, bool first, model::TimestampMs t) {
@@ -46,13 +64,13 @@ void learn(PairState& pair, bool first, model::TimestampMs t) {
   const int64_t previous = pair.previous_delta_ms;
   pair.previous_delta_ms = static_cast<uint32_t>(delta);
   if (previous == 0) return;
-  const auto interval = interval_from(previous, delta);
-  if (!interval) return;
-  pair.confirmations = *interval == pair.candidate_ms
-                           ? static_cast<uint8_t>(std::min(pair.confirmations + 1, 100))
-                           : 1;
-  pair.candidate_ms = *interval;
-  if (pair.interval_ms == 0 || pair.confirmations >= kConfirmations) pair.interval_ms = *interval;
+  const Guess guess = interval_from(previous, delta);
+  const int64_t off = int64_t{guess.interval_ms} - int64_t{pair.candidate_ms};
+  const bool again = guess.usual ? off == 0 : std::abs(off) <= guess.interval_ms / 50;
+  pair.confirmations = again ? static_cast<uint8_t>(std::min(pair.confirmations + 1, 100)) : 1;
+  if (!again) pair.candidate_ms = guess.interval_ms;
+  if ((pair.interval_ms == 0 && guess.usual) || pair.confirmations >= kConfirmations)
+    pair.interval_ms = pair.candidate_ms;
 }
 
 std::optional<Verdict> outside(const RowToJudge& row, const TimeLimits& limits) {
@@ -89,7 +107,9 @@ Verdict judge_single_sender(const NewestSample& newest, const RowToJudge& row,
   if (repeats(newest, row)) return Verdict::Repeat;
   if (const auto verdict = outside(row, limits)) return *verdict;
   if (!newest.any || row.t > newest.t) return Verdict::Keep;
-  return row.t == newest.t ? Verdict::DuplicateValue : Verdict::OutOfOrder;
+  if (row.t == newest.t) return Verdict::DuplicateValue;
+  const uint64_t behind = static_cast<uint64_t>(newest.t) - static_cast<uint64_t>(row.t);
+  return behind <= static_cast<uint64_t>(limits.late_window) ? Verdict::Late : Verdict::OutOfOrder;
 }
 
 Verdict judge_pair(const NewestSample& newest, PairState& pair, const RowToJudge& row,
@@ -112,6 +132,7 @@ std::string_view rejection_text(RejectReason reason) {
     case RejectReason::DuplicateValue: return "duplicate sample for timestamp";
     case RejectReason::TooOld: return "out of bounds: too old sample";
     case RejectReason::TooFarInFuture: return "out of bounds: timestamp too far in the future";
+    case RejectReason::BackfillLimit: return "too many days of the past at once";
   }
   return "rejected";
 }

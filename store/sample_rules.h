@@ -12,6 +12,7 @@ namespace aerie::store {
 /// What becomes of one row.
 enum class Verdict : uint8_t {
   Keep,
+  Late,  ///< to be kept, if there is no sample at its time yet
   Repeat,
   Deduplicated,
   OutOfOrder,
@@ -36,22 +37,24 @@ struct RowToJudge {
   bool stale = false;
 };
 
-/// Samples are kept within [oldest, latest].
+/// Samples are kept within [oldest, latest], and at most `late_window` behind the newest of their
+/// series.
 struct TimeLimits {
   model::TimestampMs oldest = model::kMinTimestamp;
   model::TimestampMs latest = model::kMaxTimestamp;
+  model::DurationMs late_window = 0;
 };
 
 /// Order, duplicates, limits: pure, so that a replay decides the same. An exact repeat of the
 /// newest sample is a Repeat (it counts as written), anything else at its time is DuplicateValue,
-/// anything older OutOfOrder (Prometheus's rules).
+/// anything older Late or, beyond the window, OutOfOrder (Prometheus's rules).
 Verdict judge_single_sender(const NewestSample& newest, const RowToJudge& row,
                             const TimeLimits& limits);
 
 /// The spacing rule for HA pairs that dropped their replica label (phase lock): a row is kept if it
 /// comes at least three quarters of the series' scrape interval after the newest kept one. A stale
 /// marker does not hold the lock. The interval is learned from all rows, kept or not: `pair` is
-/// updated. Until then 15 s are assumed.
+/// updated; an unusual one (7 s) has to be seen three times. Until then 15 s are assumed.
 Verdict judge_pair(const NewestSample& newest, PairState& pair, const RowToJudge& row,
                    const TimeLimits& limits);
 

@@ -17,6 +17,7 @@ constexpr std::chrono::milliseconds kTick{1000};
 constexpr model::DurationMs kLongestGrace = 5 * 60 * 1000;  // for data that comes late
 constexpr model::DurationMs kHurryEvery = 30'000;
 constexpr size_t kManyBlocks = 16;  // backfill: old spans no longer wait to fill up
+constexpr model::DurationMs kShortestAge = 60 * 1000;
 constexpr model::DurationMs kIdleSeries =
     60 * 60 * 1000;  // after this without a sample a series leaves the head
 
@@ -174,8 +175,9 @@ Status Sealer::cut(bool everything) {
     const bool many = head_.active_blocks() > kManyBlocks;
     const auto blocks = head_.detach([&](const HeadBlock& block) {
       if (everything) return true;
+      const model::DurationMs age = now - block.birth().arrived;
       const bool over = block.span().last < now - grace;
-      return over && (many || now - block.birth().arrived >= options_.partition_span / 2);
+      return over && (age >= options_.partition_span / 2 || (many && age >= kShortestAge));
     });
     const LogPosition end = log_.committed_end();
     for (const auto& block : blocks) waiting_.push_back({block, end});
@@ -196,6 +198,7 @@ Status Sealer::seal(const Waiting& waiting) {
   if (reader.empty()) return {};
   const int64_t start = clock_.monotonic_ns();
   PartitionInfo info;
+  info.tier = block.birth().tier;
   info.start = block.span().first;
   info.log_first = block.birth().position;
   info.log_end = waiting.log_end;
@@ -238,13 +241,10 @@ Status Sealer::prepare() {
   return {};
 }
 
-/// After a flush with nothing behind it the log keeps no reserved space: what is on disk is what is
-/// stored.
+/// After a flush the log keeps no reserved space, also while data comes in: what is on disk is what
+/// is stored. Later records extend the file until the next segment.
 Status Sealer::settle() {
-  auto settled = applier_.run([this]() -> Status {
-    const LogPosition end = log_.committed_end();
-    return head_.first_unsealed(end) == end ? log_.settle() : Status();
-  });
+  auto settled = applier_.run([this]() -> Status { return log_.settle(); });
   if (!settled) return std::move(settled).error().with("settle log");
   return {};
 }

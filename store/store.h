@@ -34,6 +34,9 @@ struct StoreOptions {
   model::DurationMs partition_span = 30LL * 60 * 1000;  ///< of tier 0
   model::DurationMs future_limit =
       10LL * 60 * 1000;  ///< samples further ahead are refused; 0: no limit
+  model::DurationMs out_of_order_window =
+      60LL * 60 * 1000;  ///< behind the newest sample of a series; 0: late samples are refused
+  size_t backfill_days_per_hour = 64;  ///< of one cluster, of days that are over; 0: no limit
   /// False (tests): partitions are sealed by flush() only, and merged when asked.
   bool background_seal = true;
   /// Opens over damaged stretches of the log instead of refusing: what they held is lost.

@@ -31,6 +31,11 @@ enum class ReplicaPolicy : uint8_t {
                    ///< 0.5 interval, per series
 };
 
+/// True where samples are judged by their distance: nothing is taken late then.
+inline bool keeps_distance(ReplicaPolicy policy) {
+  return policy == ReplicaPolicy::UnlabelledPair || policy == ReplicaPolicy::ChangeOfLead;
+}
+
 struct FloatRow {
   SeriesHandle series;
   model::TimestampMs t = 0;
@@ -60,7 +65,13 @@ struct MetadataRow {
 /// bad rows are refused, good rows are kept. Rows of one series must be in time order within the
 /// batch.
 struct WriteBatch {
+  static constexpr model::DurationMs kStoresWindow = -1;
+  static constexpr model::DurationMs kBackfill = INT64_MAX;
+
   ReplicaPolicy replicas = ReplicaPolicy::SingleSender;
+  /// How far behind the newest sample of its series a row may lie. kStoresWindow: what the store
+  /// was opened with. kBackfill: anywhere within the retention (imports). Not for pairs.
+  model::DurationMs late_window = kStoresWindow;
   std::vector<FloatRow> floats;
   std::vector<HistogramRow> histograms;
   std::vector<ExemplarRow> exemplars;
@@ -74,10 +85,11 @@ struct WriteBatch {
 enum class RejectReason : uint8_t {
   OutOfOrder,      ///< older than the newest sample of its series (beyond the out-of-order window)
   DuplicateValue,  ///< same timestamp, other value
-  TooOld,          ///< before the retention or the sealed range
-  TooFarInFuture   ///< more than 10 minutes ahead of our clock
+  TooOld,          ///< before the retention
+  TooFarInFuture,  ///< more than 10 minutes ahead of our clock
+  BackfillLimit    ///< more days of the past at once than the store takes
 };
-inline constexpr size_t kRejectReasons = 4;
+inline constexpr size_t kRejectReasons = 5;
 
 /// What became of a batch. Written + deduplicated + rejected + stale_handles = rows sent.
 struct WriteOutcome {

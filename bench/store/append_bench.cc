@@ -46,7 +46,7 @@ void append(benchmark::State& state) {
   options.future_limit = 0;
   options.background_seal = false;
   options.sync = state.range(1) != 0 ? store::SyncMode::Always : store::SyncMode::Off;
-  SystemClock clock;
+  ManualClock clock{kStart};  // samples are of now, as live ones are
   store::PosixFileSystem files;
   MetricRegistry metrics;
   auto opened = store::LocalStore::open(options, clock, files, metrics, store::PartitionSet::open);
@@ -99,6 +99,7 @@ void append(benchmark::State& state) {
     }
     all.get_future().wait();
     ++scrape;
+    clock.advance(std::chrono::seconds(15));
   }
   const auto samples = static_cast<double>(scrape) * static_cast<double>(series.size());
   const double cpu = cpu_seconds() - cpu_before - making;

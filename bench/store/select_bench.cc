@@ -62,6 +62,7 @@ class FilledStore {
       }
     }
     for (int64_t scrape = 0; scrape < 120; ++scrape) {
+      clock_.advance(std::chrono::seconds(15));
       store::WriteBatch batch;
       for (size_t i = 0; i < series.size(); ++i) {
         const auto target = static_cast<uint32_t>(i / bench::kNodeSeriesPerTarget);
@@ -74,7 +75,7 @@ class FilledStore {
   }
 
   std::string root_ = (std::filesystem::temp_directory_path() / "aerie-bench-XXXXXX").string();
-  SystemClock clock_;
+  ManualClock clock_{kStart};
   store::PosixFileSystem files_;
   MetricRegistry metrics_;
   std::unique_ptr<store::LocalStore> store_;

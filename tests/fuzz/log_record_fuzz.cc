@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   LoggedBatch batch;
   if (decode_batch(bytes, batch)) {
     std::string again;
-    encode_batch(again, batch.arrived, batch.definitions, batch.rows);
+    encode_batch(again, batch.arrived, batch.definitions, batch.newest, batch.rows);
     LoggedBatch second;
     if (!decode_batch(again, second)) std::abort();
     if (second.rows.floats.size() != batch.rows.floats.size()) std::abort();

@@ -180,7 +180,8 @@ TEST_CASE("the store's refusals reach the sender") {
   CHECK(other.status == 400);
   CHECK(other.body.find("duplicate_value=1") != std::string::npos);
   CHECK(other.headers.get("X-Prometheus-Remote-Write-Samples-Written") == "1");
-  const auto old = program.post(write_body({up(1, kNow - 1, 6)}));
+  CHECK(program.post(write_body({up(1, kNow - 1, 6)})).status == 204);  // late, within the window
+  const auto old = program.post(write_body({up(1, kNow - 3'600'001, 6)}));
   CHECK(old.status == 400);
   CHECK(old.body.find("out_of_order=1") != std::string::npos);
   const auto future = program.post(write_body({up(3, kNow + 3'600'000, 6)}));

@@ -50,6 +50,7 @@ clusters:
 limits: {active_series: 5, labels: 20}
 ha: {replica_labels: [replica], group_label: prom, unlabelled_pairs: "off", min_silence: 20s, max_silence: 10m}
 desired_state: {file: desired.yml}
+storage: {tsdb: {out_of_order_time_window: 20m, backfill_days_per_hour: 400}}
 )",
                                      "conf/aerie.yml")
                             .value();
@@ -78,6 +79,8 @@ desired_state: {file: desired.yml}
   CHECK(config.ha.replica_labels == std::vector<std::string>{"replica"});
   CHECK(config.ha.min_silence == 20'000);
   CHECK(config.desired_state_file == "conf/desired.yml");
+  CHECK(config.out_of_order_time_window == 1'200'000);
+  CHECK(config.backfill_days_per_hour == 400);
 }
 
 TEST_CASE("errors name file, line and column and what was expected") {

@@ -4,6 +4,7 @@
 #include <limits>
 #include <random>
 
+#include "store/log_frame.h"
 #include "tests/store/support/partitions.h"
 
 #include <catch2/catch.hpp>
@@ -27,7 +28,7 @@ std::string hex(std::string_view bytes) {
 std::string encoded(model::TimestampMs arrived, const std::vector<SeriesDefinition>& definitions,
                     const WriteBatch& rows) {
   std::string out;
-  encode_batch(out, arrived, definitions, rows);
+  encode_batch(out, arrived, definitions, {}, rows);
   return out;
 }
 
@@ -195,6 +196,53 @@ TEST_CASE("random batches are read back bit for bit") {
     CHECK(back.rows.exemplars[0].labels == rows.exemplars[0].labels);
     CHECK(back.rows.metadata[0].metadata == rows.metadata[0].metadata);
   }
+}
+
+TEST_CASE("golden bytes: the example of docs/formats/log.md") {
+  WriteBatch rows;
+  rows.late_window = 3'600'000;
+  rows.floats = {{{7, 0}, 1015, 2.0}};
+  std::string payload;
+  encode_batch(payload, 990, {}, {{7, false, 1000, std::bit_cast<uint64_t>(1.0)}}, rows);
+  std::string record;
+  append_frame(record, {4096, 4000, RecordType::Batch, 0, payload});
+  CHECK(hex(record) ==
+        "abb39af5"
+        "1e000000"
+        "0010000000000000"
+        "60000000"
+        "01"
+        "00"
+        "0000"
+        "bc0f"
+        "02"
+        "80dddb01"
+        "06"
+        "0d"
+        "01"
+        "0e"
+        "d00f"
+        "00"
+        "000000000000f03f"
+        "02"
+        "06"
+        "01"
+        "32"
+        "01"
+        "0e"
+        "00"
+        "04");
+  const auto frame = read_frame(record, 4096);
+  REQUIRE(frame);
+  LoggedBatch back;
+  must(decode_batch(frame->payload, back));
+  CHECK(back.rows.late_window == 3'600'000);
+  REQUIRE(back.newest.size() == 1);
+  CHECK(back.newest[0].id == 7);
+  CHECK(back.newest[0].t == 1000);
+  CHECK(back.newest[0].bits == std::bit_cast<uint64_t>(1.0));
+  REQUIRE(back.rows.floats.size() == 1);
+  CHECK(back.rows.floats[0].t == 1015);
 }
 
 TEST_CASE("every cut of a batch is refused or empty, never more") {

@@ -40,13 +40,17 @@ TEST_CASE("one sender: order, repeats, limits") {
   CHECK(judge_single_sender(newest, {1000, 43}, limits) == Verdict::DuplicateValue);
   CHECK(judge_single_sender(newest, {1000, 42, true}, limits) == Verdict::DuplicateValue);
   CHECK(judge_single_sender(newest, {999, 42}, limits) == Verdict::OutOfOrder);
+  CHECK(judge_single_sender(newest, {900, 42}, {500, 2000, 100}) == Verdict::Late);
+  CHECK(judge_single_sender(newest, {899, 42}, {500, 2000, 100}) == Verdict::OutOfOrder);
+  CHECK(judge_single_sender(newest, {499, 42}, {500, 2000, 10'000}) == Verdict::TooOld);
   CHECK(judge_single_sender(newest, {499, 42}, limits) == Verdict::TooOld);
   CHECK(judge_single_sender(newest, {2000, 1}, limits) == Verdict::Keep);
   CHECK(judge_single_sender(newest, {2001, 1}, limits) == Verdict::TooFarInFuture);
 }
 
 TEST_CASE("an unlabelled pair: one phase is kept, whatever the interval and the offset") {
-  for (const int64_t interval : {5'000, 15'000, 30'000, 60'000}) {
+  for (const int64_t interval :
+       {5'000, 7'000, 12'000, 15'000, 25'000, 30'000, 45'000, 60'000, 90'000}) {
     for (const int64_t offset :
          {1L, 100L, interval / 4, interval * 74 / 100, interval * 76 / 100, interval - 1}) {
       CAPTURE(interval, offset);
