@@ -36,4 +36,10 @@ struct NativeHistogram {
   bool operator==(const NativeHistogram&) const = default;
 };
 
+/// The hint with which `now` is read when it was sent right after `before` (null: after a float,
+/// a series' beginning, or not known): Gauge stays, No if nothing fell and the layout only grew,
+/// else Unknown, which is also what becomes of a "Yes" that was sent: whether the sample before is
+/// still there when it is read is not known. Prometheus's rule (tsdb/chunkenc, appendable).
+ResetHint hint_after(const NativeHistogram* before, const NativeHistogram& now);
+
 }  // namespace aerie::model

@@ -27,6 +27,19 @@ class Selection {
   virtual Status read(size_t index, TimeRange range, SeriesSamples& out) const = 0;
 };
 
+/// An example of what was counted, with labels of its own (a trace, for instance).
+struct Exemplar {
+  TimestampMs t = 0;
+  double value = 0;
+  Labels labels;
+  bool operator==(const Exemplar&) const = default;
+};
+
+struct SeriesExemplars {
+  Labels series;
+  std::vector<Exemplar> exemplars;  ///< ascending by time; several may share one
+};
+
 /// Where PromQL reads from: the store, or a plain in-memory list in tests. Thread-safe.
 class SampleSource {
  public:
@@ -42,6 +55,10 @@ class SampleSource {
   virtual Result<std::vector<std::string>> label_values(std::string_view name,
                                                         const Matchers& matchers,
                                                         TimeRange range) const = 0;
+  /// Exemplars of `range` (both ends inclusive) of the series that match one of `selectors`, sorted
+  /// by series; series without any are left out. A source that keeps none has none.
+  virtual Result<std::vector<SeriesExemplars>> exemplars(const std::vector<Matchers>& selectors,
+                                                         TimeRange range) const;
 };
 
 }  // namespace aerie::model

@@ -119,6 +119,7 @@ struct VectorSelector {
   DurationExprPtr offset_expr;   ///< null for a plain literal
   std::optional<AtModifier> at;
   RangeMode mode = RangeMode::Plain;
+  bool histogram_counts_only = false;  ///< set by mark_count_only()
 };
 struct MatrixSelector {
   ExprPtr selector;  ///< always a VectorSelector, which holds offset and @

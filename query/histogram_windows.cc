@@ -5,6 +5,7 @@
 
 #include "query/histogram_sum.h"
 #include "query/native_histogram.h"
+#include "query/start_times.h"
 
 namespace aerie::query {
 namespace {
@@ -49,14 +50,21 @@ Survey survey(Window window, const model::NativeHistogram& first, bool counter,
   return found;
 }
 
-/// promql/functions.go histogramRate.
-std::optional<HistogramSum> change_in(Window window, bool counter,
+/// True if the counter began anew between two samples of a window, by its start or its buckets.
+bool began_anew(const WindowCall& call, const model::HistogramSample& before,
+                const model::HistogramSample& now) {
+  return starts_anew(started(call, before), started(call, now)) ||
+         was_reset(*before.histogram, *now.histogram);
+}
+
+/// promql/functions.go histogramRate, of at least two samples.
+std::optional<HistogramSum> change_in(const WindowCall& call, Window window, bool counter,
                                       const HistogramNotices& notices) {
   const model::NativeHistogram& last = *window.back().histogram;
   if (counter && (is_gauge(*window[0].histogram) || is_gauge(last))) notices.not_counter();
-  const bool starts_anew = counter && was_reset(*window[0].histogram, *window[1].histogram);
+  const bool anew = counter && began_anew(call, window[0], window[1]);
   const model::NativeHistogram first =
-      starts_anew ? empty_like(*window[1].histogram) : *window[0].histogram;
+      anew ? empty_like(*window[1].histogram) : *window[0].histogram;
   const Survey found = survey(window, first, counter, notices);
   if (!found.compatible) {
     notices.mixed_layouts();
@@ -66,14 +74,20 @@ std::optional<HistogramSum> change_in(Window window, bool counter,
   if (!has_custom_buckets(last)) change.reduce_to(found.schema);
   if (!notices.accept(change.subtract(first), "subtraction")) return std::nullopt;
   if (counter) {
+    bool overlap = false;
     const model::NativeHistogram* previous = &first;
     for (size_t i = 1; i < window.size(); ++i) {
       const model::NativeHistogram& current = *window[i].histogram;
-      if (was_reset(*previous, current) &&
+      const StartedSample before = started(call, window[i - 1]);
+      const StartedSample now = started(call, window[i]);
+      overlap = overlap || starts_overlap(before, now);
+      if ((starts_anew(before, now) || was_reset(*previous, current)) &&
           !notices.accept(change.add(*previous, HistogramSum::Rounding::Plain), "addition"))
         return std::nullopt;
       previous = &current;
     }
+    if (overlap)
+      call.context.annotations().start_time_overlap(call.metric_name(), call.range_position);
   } else if (!is_gauge(*window[0].histogram) || !is_gauge(last)) {
     notices.not_gauge();
   }
@@ -81,20 +95,38 @@ std::optional<HistogramSum> change_in(Window window, bool counter,
   return change;
 }
 
+/// Adds what was counted before the first sample if the counter began inside the window.
+bool add_since_start(std::optional<HistogramSum>& change, const model::NativeHistogram& first,
+                     const HistogramNotices& notices) {
+  if (!change) {
+    change.emplace(first);
+    return true;
+  }
+  return notices.accept(change->add(first, HistogramSum::Rounding::Plain), "addition");
+}
+
 /// The same stretch to the window's edges as for floats, told from the counts.
 double extrapolation_factor(const WindowCall& call, size_t step, Window window,
                             const HistogramSum& change, HistogramChange kind) {
-  const double sampled = static_cast<double>(window.back().t - window.front().t) / 1000;
-  const double average = sampled / static_cast<double>(window.size() - 1);
+  const auto seconds = [](model::DurationMs d) { return static_cast<double>(d) / 1000; };
+  double sampled = seconds(window.back().t - window.front().t);
+  const double average = window.size() > 1 ? sampled / static_cast<double>(window.size() - 1) : 0;
   const double threshold = average * 1.1;
-  double to_start = static_cast<double>(window.front().t - call.grid.start_of(step)) / 1000;
-  double to_end = static_cast<double>(call.grid.end_of(step) - window.back().t) / 1000;
-  if (to_start >= threshold) to_start = average / 2;
-  const double first_count = window.front().histogram->count;
-  if (kind != HistogramChange::Delta && change.count().sum > 0 && first_count >= 0)
-    to_start = std::min(to_start, sampled * (first_count / change.count().sum));
+  const model::TimestampMs window_start = call.grid.start_of(step);
+  double to_start = seconds(window.front().t - window_start);
+  double to_end = seconds(call.grid.end_of(step) - window.back().t);
+  const StartedSample first = started(call, window.front());
+  if (kind != HistogramChange::Delta && starts_inside(first.start, window_start, first.t)) {
+    to_start = 0;
+    sampled = seconds(window.back().t - first.start);
+  } else {
+    if (to_start >= threshold) to_start = average / 2;
+    const double first_count = window.front().histogram->count;
+    if (kind != HistogramChange::Delta && change.count().sum > 0 && first_count >= 0)
+      to_start = std::min(to_start, sampled * (first_count / change.count().sum));
+  }
   if (to_end >= threshold) to_end = average / 2;
-  const double factor = (sampled + to_start + to_end) / sampled;
+  const double factor = sampled == 0 ? 1.0 : (sampled + to_start + to_end) / sampled;
   return kind == HistogramChange::Rate ? factor / seconds_of(call.grid.range) : factor;
 }
 
@@ -140,9 +172,13 @@ void histogram_change(const WindowCall& call, HistogramChange kind, Row& out) {
   for (size_t i = 0; i < call.steps(); ++i) {
     if (!only_histograms(call, i)) continue;
     const Window window = window_of(call, i);
-    if (window.size() < 2) continue;
-    auto change = change_in(window, kind != HistogramChange::Delta, notices);
-    if (!change) continue;
+    const bool counter = kind != HistogramChange::Delta;
+    const StartedSample first = started(call, window.front());
+    const bool since_start = counter && starts_inside(first.start, call.grid.start_of(i), first.t);
+    if (window.size() < 2 && !since_start) continue;
+    std::optional<HistogramSum> change;
+    if (window.size() > 1 && !(change = change_in(call, window, counter, notices))) continue;
+    if (since_start && !add_since_start(change, *window.front().histogram, notices)) continue;
     change->scale(extrapolation_factor(call, i, window, *change, kind));
     out.set(i, change->result());
   }
@@ -159,7 +195,7 @@ void instant_histogram_change(const WindowCall& call, size_t step, bool is_rate,
   if (is_rate && some_gauge) notices.not_counter();
   if (!is_rate && !both_gauges) notices.not_gauge();
   HistogramSum change(*last.histogram);
-  if (!is_rate || !was_reset(*before.histogram, *last.histogram)) {
+  if (!is_rate || !began_anew(call, before, last)) {
     if (!notices.accept(change.subtract(*before.histogram), "subtraction")) return;
   }
   change.set_reset_hint(model::ResetHint::Gauge);

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "query/count_only.h"
 #include "query/functions_table.h"
 #include "query/literals.h"
 #include "query/parser_state.h"
@@ -100,7 +101,9 @@ Error parse_error_at(std::string_view query, int32_t position, std::string_view 
 }
 
 Result<ExprPtr> parse_expr(std::string_view text, const LanguageFeatures& features) {
-  return ParserState(text, features).whole_expression();
+  auto expr = ParserState(text, features).whole_expression();
+  if (expr) mark_count_only(**expr);
+  return expr;
 }
 
 Result<model::Matchers> parse_selector(std::string_view text) {

@@ -30,7 +30,8 @@ bool call_is_step_invariant(const Call& call) {
     return true;
   // timestamp(metric @ 1) yields the sample's own time, timestamp(abs(metric @ 1)) that of the
   // step.
-  return name == "timestamp" && std::holds_alternative<VectorSelector>(unwrap(*call.args[0]).node);
+  return (name == "timestamp" || name == "start_timestamp") &&
+         std::holds_alternative<VectorSelector>(unwrap(*call.args[0]).node);
 }
 
 Error not_a(std::string_view expected) {

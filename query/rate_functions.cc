@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "query/extended_windows.h"
 #include "query/histogram_sum.h"
 #include "query/histogram_windows.h"
+#include "query/start_times.h"
 #include "query/window_functions.h"
 
 namespace aerie::query {
@@ -64,6 +66,11 @@ Status extrapolated(const WindowCall& call, Row& out) {
   if (!call.samples.histograms.empty()) histogram_change(call, histogram_kind(kind), out);
   const auto& values = call.samples.values;
   if (values.empty()) return {};
+  if (kind != Extrapolate::Delta && !call.samples.starts.empty() && uses_starts(call)) {
+    started_change(call, kind == Extrapolate::Rate, out);
+    drop_mixed(call, out);
+    return {};
+  }
   const WindowGeometry& geometry = call.windows.geometry();
   std::vector<double>& first_values = call.scratch.first_values;
   std::vector<double>& changes = call.scratch.changes;
@@ -147,6 +154,7 @@ LastTwo last_two(const WindowCall& call, size_t step) {
 /// irate and idelta: promql/functions.go instantValue.
 template <bool is_rate>
 Status instant_change(const WindowCall& call, Row& out) {
+  const bool with_starts = is_rate && uses_starts(call);
   for (size_t i = 0; i < call.steps(); ++i) {
     const LastTwo kind = last_two(call, i);
     if (kind == LastTwo::Mixed)
@@ -157,7 +165,8 @@ Status instant_change(const WindowCall& call, Row& out) {
     const uint32_t last = call.windows.last[i] - 1;
     const double before = call.samples.values[last - 1];
     double result = call.samples.values[last];
-    if (!is_rate || !(result < before)) result -= before;
+    const bool anew = with_starts && starts_anew(started(call, last - 1), started(call, last));
+    if (!is_rate || !(result < before || anew)) result -= before;
     const model::DurationMs interval =
         call.samples.timestamps[last] - call.samples.timestamps[last - 1];
     if constexpr (is_rate) result /= static_cast<double>(interval) / 1000;
@@ -178,14 +187,13 @@ uint32_t first_counted(const WindowCall& call, size_t step) {
   return found > first ? found - 1 : first;
 }
 
-/// Counts the samples of each window for which `differs(previous, current)` holds: prefix counts,
-/// O(1) a step.
+/// Counts the samples of each window for which `differs(sample before)` holds: prefix counts, O(1)
+/// a step.
 template <class Differs>
 void count_between(const WindowCall& call, Row& out, Differs differs) {
-  const auto& values = call.samples.values;
-  std::vector<uint32_t> before(values.size() + 1, 0);
-  for (size_t i = 1; i < values.size(); ++i)
-    before[i + 1] = before[i] + (differs(values[i - 1], values[i]) ? 1 : 0);
+  const size_t count = call.samples.values.size();
+  std::vector<uint32_t> before(count + 1, 0);
+  for (size_t i = 1; i < count; ++i) before[i + 1] = before[i] + (differs(i - 1, i) ? 1 : 0);
   for (size_t i = 0; i < call.steps(); ++i) {
     const uint32_t first = first_counted(call, i);
     const uint32_t last = call.windows.last[i];
@@ -224,20 +232,21 @@ void count_between_mixed(const WindowCall& call, Row& out, Differs differs,
     const uint32_t h_end = call.windows.histogram_last[i];
     auto [f, h] = first_counted_mixed(call, i);
     if (f == f_end && h == h_end) continue;
-    const double* previous_float = nullptr;
-    const model::NativeHistogram* previous_histogram = nullptr;
+    std::optional<size_t> previous_float;
+    const model::HistogramSample* previous_histogram = nullptr;
     uint64_t count = 0;
     while (f < f_end || h < h_end) {
       const bool is_float =
           h == h_end || (f < f_end && samples.timestamps[f] < samples.histograms[h].t);
-      const double* current_float = is_float ? &samples.values[f++] : nullptr;
-      const model::NativeHistogram* current_histogram =
-          is_float ? nullptr : samples.histograms[h++].histogram.get();
-      if (previous_float != nullptr && current_float != nullptr) {
+      const std::optional<size_t> current_float =
+          is_float ? std::optional<size_t>(f++) : std::nullopt;
+      const model::HistogramSample* current_histogram =
+          is_float ? nullptr : &samples.histograms[h++];
+      if (previous_float && current_float) {
         count += differs(*previous_float, *current_float) ? 1 : 0;
       } else if (previous_histogram != nullptr && current_histogram != nullptr) {
         count += histograms_differ(*previous_histogram, *current_histogram) ? 1 : 0;
-      } else if (previous_float != nullptr || previous_histogram != nullptr) {
+      } else if (previous_float || previous_histogram != nullptr) {
         ++count;
       }
       previous_float = current_float;
@@ -247,28 +256,36 @@ void count_between_mixed(const WindowCall& call, Row& out, Differs differs,
   }
 }
 
-bool value_changed(double before, double now) {
-  return now != before && !(std::isnan(now) && std::isnan(before));
-}
-bool value_fell(double before, double now) { return now < before; }
-
 Status changes(const WindowCall& call, Row& out) {
+  const auto& values = call.samples.values;
+  const auto changed = [&](size_t before, size_t now) {
+    return values[now] != values[before] &&
+           !(std::isnan(values[now]) && std::isnan(values[before]));
+  };
   if (call.samples.histograms.empty()) {
-    count_between(call, out, value_changed);
+    count_between(call, out, changed);
   } else {
-    count_between_mixed(call, out, value_changed, [](const auto& before, const auto& now) {
-      return !equal_histograms(before, now);
+    count_between_mixed(call, out, changed, [](const auto& before, const auto& now) {
+      return !equal_histograms(*before.histogram, *now.histogram);
     });
   }
   return {};
 }
 
 Status resets(const WindowCall& call, Row& out) {
+  const auto& values = call.samples.values;
+  const bool with_starts = uses_starts(call);
+  const auto fell = [&](size_t before, size_t now) {
+    return values[now] < values[before] ||
+           (with_starts && starts_anew(started(call, before), started(call, now)));
+  };
   if (call.samples.histograms.empty()) {
-    count_between(call, out, value_fell);
+    count_between(call, out, fell);
   } else {
-    count_between_mixed(call, out, value_fell,
-                        [](const auto& before, const auto& now) { return was_reset(before, now); });
+    count_between_mixed(call, out, fell, [&](const auto& before, const auto& now) {
+      return starts_anew(started(call, before), started(call, now)) ||
+             was_reset(*before.histogram, *now.histogram);
+    });
   }
   return {};
 }

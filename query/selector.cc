@@ -29,14 +29,36 @@ HistogramPtr without_hint(const HistogramPtr& histogram) {
   return copy;
 }
 
+/// Functions that look at counts and sums alone are asked with what is known of resets between
+/// neighbours spelled out (promql/histogram_stats_iterator.go).
+void detect_resets(model::SeriesSamples& samples) {
+  const model::NativeHistogram* before = nullptr;
+  for (model::HistogramSample& sample : samples.histograms) {
+    const model::NativeHistogram* now = sample.histogram.get();
+    if (model::is_stale(now->sum)) continue;
+    if (before != nullptr && now->reset_hint == model::ResetHint::Unknown) {
+      auto copy = std::make_shared<model::NativeHistogram>(*now);
+      copy->reset_hint = was_reset(*before, *now) ? model::ResetHint::Yes : model::ResetHint::No;
+      now = copy.get();
+      sample.histogram = std::move(copy);
+    }
+    before = now;
+  }
+}
+
 class InstantSelector final : public SeriesStream {
  public:
-  InstantSelector(std::unique_ptr<model::Selection> selection, WindowGrid grid,
-                  SelectorYields yields, PositionRange position, QueryContext& context)
+  struct Options {
+    SelectorYields yields = SelectorYields::Values;
+    bool counts_only = false;
+  };
+  InstantSelector(std::unique_ptr<model::Selection> selection, WindowGrid grid, Options options,
+                  PositionRange position, QueryContext& context)
       : SeriesStream(infos_of(*selection)),
         selection_(std::move(selection)),
         grid_(grid),
-        yields_(yields),
+        yields_(options.yields),
+        counts_only_(options.counts_only),
         position_(position),
         context_(context),
         counted_times_(context.counted_times()) {}
@@ -45,6 +67,7 @@ class InstantSelector final : public SeriesStream {
     if (auto alive = context_.check(); !alive) return alive;
     if (auto read = selection_->read(index_++, grid_.extent(), samples_); !read) return read;
     context_.count_samples_read(samples_.values.size() + samples_.histograms.size());
+    if (counts_only_) detect_resets(samples_);
     row.reset(grid_.steps.count);
     if (grid_.mode == RangeMode::Smoothed) {
       smooth(row);
@@ -72,8 +95,15 @@ class InstantSelector final : public SeriesStream {
         if (model::is_stale(row.values[i])) mark_absent(row.present.data(), i);
     }
     if (yields_ == SelectorYields::Values) return;
-    for (size_t i = 0; i < steps; ++i)
-      row.values[i] = static_cast<double>(samples_.timestamps[newest[i]]) / 1000;
+    for (size_t i = 0; i < steps; ++i) row.values[i] = yielded(newest[i]);
+  }
+
+  /// Of the float at `index`, unless the value itself is wanted.
+  double yielded(size_t index) const {
+    if (yields_ == SelectorYields::Values) return samples_.values[index];
+    const model::TimestampMs t =
+        yields_ == SelectorYields::Starts ? samples_.start_of(index) : samples_.timestamps[index];
+    return static_cast<double>(t) / 1000;
   }
 
   /// The value between the neighbours, or the last one when nothing comes after.
@@ -138,9 +168,7 @@ class InstantSelector final : public SeriesStream {
       if (has_histogram && (!has_float || samples_.histograms[h].t > samples_.timestamps[f])) {
         set_histogram(row, i, samples_.histograms[h]);
       } else if (!model::is_stale(samples_.values[f])) {
-        row.set(i, yields_ == SelectorYields::Values
-                       ? samples_.values[f]
-                       : static_cast<double>(samples_.timestamps[f]) / 1000);
+        row.set(i, yielded(f));
       }
     }
   }
@@ -149,6 +177,8 @@ class InstantSelector final : public SeriesStream {
     if (model::is_stale(sample.histogram->sum)) return;
     if (yields_ == SelectorYields::Timestamps) {
       row.set(step, static_cast<double>(sample.t) / 1000);
+    } else if (yields_ == SelectorYields::Starts) {
+      row.set(step, static_cast<double>(sample.start) / 1000);
     } else {
       row.set(step, sample.histogram);
     }
@@ -157,6 +187,7 @@ class InstantSelector final : public SeriesStream {
   const std::unique_ptr<model::Selection> selection_;
   const WindowGrid grid_;
   const SelectorYields yields_;
+  const bool counts_only_;
   const PositionRange position_;
   QueryContext& context_;
   const uint64_t counted_times_;
@@ -168,9 +199,10 @@ class InstantSelector final : public SeriesStream {
 class RangeSelector final : public RangeStream {
  public:
   RangeSelector(std::unique_ptr<model::Selection> selection, const WindowGrid& grid,
-                QueryContext& context)
+                bool counts_only, QueryContext& context)
       : RangeStream(grid, infos_of(*selection)),
         selection_(std::move(selection)),
+        counts_only_(counts_only),
         context_(context) {}
   ~RangeSelector() override { context_.budget().release(held_); }
 
@@ -179,6 +211,7 @@ class RangeSelector final : public RangeStream {
     context_.budget().release(std::exchange(held_, 0));
     if (auto read = selection_->read(index_++, grid().extent(), samples); !read) return read;
     remove_stale(samples);
+    if (counts_only_) detect_resets(samples);
     held_ = samples.values.size() + samples.histograms.size();
     context_.count_samples_read(held_);
     return context_.budget().hold(held_);
@@ -186,6 +219,7 @@ class RangeSelector final : public RangeStream {
 
  private:
   const std::unique_ptr<model::Selection> selection_;
+  const bool counts_only_;
   QueryContext& context_;
   size_t index_ = 0;
   uint64_t held_ = 0;
@@ -250,8 +284,9 @@ Result<StreamPtr> open_instant_selector(const VectorSelector& selector, Position
   }
   auto selection = context.source().select(selector.matchers, grid.extent());
   if (!selection) return std::move(selection).error();
-  return StreamPtr(std::make_unique<InstantSelector>(std::move(selection).value(), grid, yields,
-                                                     position, context));
+  return StreamPtr(std::make_unique<InstantSelector>(
+      std::move(selection).value(), grid,
+      InstantSelector::Options{yields, selector.histogram_counts_only}, position, context));
 }
 
 Result<RangePtr> open_range_selector(const MatrixSelector& selector, const Steps& steps,
@@ -266,7 +301,8 @@ Result<RangePtr> open_range_selector(const MatrixSelector& selector, const Steps
   grid.after = vector.mode == RangeMode::Smoothed ? context.lookback() : 0;
   auto selection = context.source().select(vector.matchers, grid.extent());
   if (!selection) return std::move(selection).error();
-  return RangePtr(std::make_unique<RangeSelector>(std::move(selection).value(), grid, context));
+  return RangePtr(std::make_unique<RangeSelector>(std::move(selection).value(), grid,
+                                                  vector.histogram_counts_only, context));
 }
 
 RangePtr open_subquery(StreamPtr inner, const Steps& inner_steps, const WindowGrid& grid,

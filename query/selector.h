@@ -37,11 +37,12 @@ class RangeStream {
 };
 using RangePtr = std::unique_ptr<RangeStream>;
 
-enum class SelectorYields : uint8_t { Values, Timestamps, FloatTimestamps };
+enum class SelectorYields : uint8_t { Values, Timestamps, FloatTimestamps, Starts };
 
 /// The newest sample in (t - lookback, t] at every step, absent where that is a stale marker. With
 /// `Timestamps` the value is the sample's own time in seconds; with `FloatTimestamps` histograms
-/// stay what they are. `position` is for notices. `selector` and `context` outlive the stream.
+/// stay what they are; with `Starts` it is when the sample's counter began, in seconds, 0 if that
+/// is not said. `position` is for notices. `selector` and `context` outlive the stream.
 Result<StreamPtr> open_instant_selector(const VectorSelector& selector, PositionRange position,
                                         const Steps& steps, SelectorYields yields,
                                         QueryContext& context);

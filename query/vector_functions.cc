@@ -93,6 +93,26 @@ Result<StreamPtr> timestamp(const CallSite& site) {
                     });
 }
 
+/// Nothing of anything but a selector: an expression's values have no start.
+Result<StreamPtr> start_timestamp(const CallSite& site) {
+  const Expr& argument = unwrap(site.argument(0));
+  const auto* selector = std::get_if<VectorSelector>(&argument.node);
+  if (selector == nullptr || !site.context().features().use_start_timestamps) {
+    auto input = site.planner.vector(argument, site.steps);
+    if (!input) return input;
+    return map_series(std::move(input).value(), MetricName::Drop, site.steps, site.context(),
+                      [](Row& row) -> Status {
+                        row.reset(row.steps());
+                        return {};
+                      });
+  }
+  auto starts = open_instant_selector(*selector, argument.position, site.steps,
+                                      SelectorYields::Starts, site.context());
+  if (!starts) return starts;
+  return map_series(std::move(starts).value(), MetricName::Drop, site.steps, site.context(),
+                    [](Row&) -> Status { return {}; });
+}
+
 /// What `absent(selector)` is called: the labels that the selector fixes with exactly one equality.
 model::Labels labels_of_absent(const Expr& expr) {
   const Expr& inner = unwrap(expr);
@@ -243,6 +263,7 @@ constexpr FunctionImplementation kFunctions[] = {
     {"range", nullptr, range},
     {"step", nullptr, step},
     {"timestamp", timestamp},
+    {"start_timestamp", start_timestamp},
     {"info", info},
     {"absent", absent},
     {"absent_over_time", absent_over_time},

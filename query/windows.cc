@@ -137,10 +137,12 @@ void remove_stale(model::SeriesSamples& samples) {
     if (model::is_stale(samples.values[i])) continue;
     samples.values[kept] = samples.values[i];
     samples.timestamps[kept] = samples.timestamps[i];
+    if (!samples.starts.empty()) samples.starts[kept] = samples.starts[i];
     ++kept;
   }
   samples.values.resize(kept);
   samples.timestamps.resize(kept);
+  samples.pad_starts();
   std::erase_if(samples.histograms, [](const model::HistogramSample& sample) {
     return model::is_stale(sample.histogram->sum);
   });

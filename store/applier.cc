@@ -239,6 +239,12 @@ void Applier::drop_stale_rows(Pending& pending) {
   // remove_if looks at each row once, in order.
   auto& floats = pending.batch.floats;
   floats.erase(std::remove_if(floats.begin(), floats.end(), is_stale), floats.end());
+  if (auto& starts = pending.batch.float_starts; !starts.empty()) {
+    uint32_t row = 0;
+    std::erase_if(starts, [&](model::TimestampMs) {
+      return std::binary_search(outcome.stale_handles.begin(), outcome.stale_handles.end(), row++);
+    });
+  }
   auto& histograms = pending.batch.histograms;
   histograms.erase(std::remove_if(histograms.begin(), histograms.end(), is_stale),
                    histograms.end());
@@ -316,6 +322,7 @@ Status Applier::write_checkpoint() {
   if (auto committed = log_.commit(); !committed) return committed;
   log_.finish_checkpoint();
   head_.index().reuse_removed();
+  head_.forget_neighbours();
   return {};
 }
 

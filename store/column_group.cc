@@ -162,10 +162,16 @@ Status ColumnGroup::parse_directory(uint64_t columns, uint64_t series) {
   for (size_t i = 0; i < columns; ++i) {
     const auto role = static_cast<uint8_t>(roles[i]);
     if ((role & ~(kSameSeries | 0xf)) != 0 ||
-        (role & 0xf) > static_cast<uint8_t>(ColumnRole::Histograms))
+        (role & 0xf) > static_cast<uint8_t>(ColumnRole::StartTimestamps) ||
+        static_cast<ColumnRole>(role & 0xf) == ColumnRole::Exemplars)
       return corrupt(fmt::format("column group: unknown column role {:#x}", role));
     if ((role & kSameSeries) == 0) starts_.push_back(static_cast<uint32_t>(i));
     columns_[i].role = static_cast<ColumnRole>(role & 0xf);
+    const bool has_samples =
+        (role & kSameSeries) != 0 && (columns_[i - 1].role == ColumnRole::Floats ||
+                                      columns_[i - 1].role == ColumnRole::Histograms);
+    if (columns_[i].role == ColumnRole::StartTimestamps && !has_samples)
+      return corrupt("column group: start timestamps without samples");
   }
   if (starts_.size() != series || starts_[0] != 0)
     return corrupt("column group: bad number of series");

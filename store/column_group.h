@@ -12,7 +12,8 @@
 
 namespace aerie::store {
 
-/// What the rows of a column are. Numbers of docs/formats/columns.md; the last two are reserved.
+/// What the rows of a column are. Numbers of docs/formats/columns.md. Start timestamps are those of
+/// the column right before them, of the same series, and share its clock.
 enum class ColumnRole : uint8_t { Floats = 0, Histograms = 1, Exemplars = 2, StartTimestamps = 3 };
 
 /// One column inside a group. The views live as long as the group.

@@ -72,12 +72,21 @@ void erase_samples(model::SeriesSamples& samples, const TimeRanges& ranges) {
     if (inside(ranges, samples.timestamps[i])) continue;
     samples.timestamps[kept] = samples.timestamps[i];
     samples.values[kept] = samples.values[i];
+    if (!samples.starts.empty()) samples.starts[kept] = samples.starts[i];
     ++kept;
   }
   samples.timestamps.resize(kept);
   samples.values.resize(kept);
-  std::erase_if(samples.histograms,
-                [&](const model::HistogramSample& sample) { return inside(ranges, sample.t); });
+  samples.pad_starts();
+  std::vector<model::HistogramSample> left;
+  bool neighbours = true;
+  for (model::HistogramSample& sample : samples.histograms) {
+    const bool erased = inside(ranges, sample.t);
+    if (!erased)
+      left.push_back(neighbours ? std::move(sample) : model::forget_neighbour(std::move(sample)));
+    neighbours = !erased;
+  }
+  samples.histograms = std::move(left);
 }
 
 }  // namespace aerie::store

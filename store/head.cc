@@ -49,7 +49,15 @@ bool before(const std::shared_ptr<const HeadBlock>& a, const std::shared_ptr<con
 
 uint64_t histogram_bits(const model::NativeHistogram& histogram) {
   std::string bytes;
-  encode_histogram(bytes, histogram);
+  // What is said of the sample before is not part of a sample's identity: the head derives it anew.
+  if (histogram.reset_hint == model::ResetHint::CounterReset ||
+      histogram.reset_hint == model::ResetHint::NotCounterReset) {
+    model::NativeHistogram plain = histogram;
+    plain.reset_hint = model::ResetHint::Unknown;
+    encode_histogram(bytes, plain);
+  } else {
+    encode_histogram(bytes, histogram);
+  }
   return XXH3_64bits(bytes.data(), bytes.size());
 }
 
@@ -93,30 +101,38 @@ void Head::apply(LogPosition position, model::TimestampMs arrived, const WriteBa
     const FloatRow& row = batch.floats[i];
     const RowToJudge judged{row.t, std::bit_cast<uint64_t>(row.value), false,
                             model::is_stale(row.value)};
-    take(*index_.state(row.series.slot), row.series.slot, judged, nullptr, outcome.floats_written,
-         context);
+    take(*index_.state(row.series.slot), row.series.slot, judged, {batch.start_of(i), nullptr},
+         outcome.floats_written, context);
   }
   for (const HistogramRow& row : batch.histograms) {
     const RowToJudge judged{row.t, histogram_bits(*row.histogram), true,
                             model::is_stale(row.histogram->sum)};
-    const model::HistogramSample sample{row.t, row.histogram};
-    take(*index_.state(row.series.slot), row.series.slot, judged, &sample,
+    const model::HistogramSample sample{row.t, row.histogram, row.start};
+    take(*index_.state(row.series.slot), row.series.slot, judged, {row.start, &sample},
          outcome.histograms_written, context);
   }
   if (!batch.exemplars.empty()) apply_exemplars(batch.exemplars, outcome);
 }
 
-void Head::take(SeriesState& state, uint32_t slot, const RowToJudge& row,
-                const model::HistogramSample* histogram, uint32_t& written,
-                const RowContext& context) {
+void Head::take(SeriesState& state, uint32_t slot, const RowToJudge& row, Kept kept,
+                uint32_t& written, const RowContext& context) {
   const Verdict verdict = decide(state, slot, row, context);
+  model::HistogramSample hinted;
   switch (verdict) {
     case Verdict::Keep:
-      keep(state, slot, row, histogram, context);
+      if (kept.histogram != nullptr) {
+        hinted = with_hint(state, slot, *kept.histogram);
+        kept.histogram = &hinted;
+      }
+      keep(state, slot, row, kept, context);
       ++written;
       break;
     case Verdict::Late:
-      keep_late(state, slot, row, histogram, context);
+      if (kept.histogram != nullptr) {  // what its sender said of the sample before may be wrong
+        hinted = model::forget_neighbour(*kept.histogram);
+        kept.histogram = &hinted;
+      }
+      keep_late(state, slot, row, kept, context);
       ++written;
       break;
     case Verdict::Repeat: ++written; break;
@@ -151,7 +167,7 @@ Verdict Head::decide_late(const SeriesState& state, uint32_t slot, const RowToJu
     const Column* column = block.find(slot);
     if (column == nullptr || column->generation != generation) return Verdict::Late;
     model::SeriesSamples there;
-    block.read(*column, {row.t, row.t}, there);
+    block.read(slot, *column, {row.t, row.t}, there);
     if (there.empty()) return Verdict::Late;
     return same_sample(there, row) ? Verdict::Repeat : Verdict::DuplicateValue;
   };
@@ -182,8 +198,23 @@ PairState& Head::pair_of(SeriesState& state) {
   return pairs_[state.pair - 1];
 }
 
-void Head::keep(SeriesState& state, uint32_t slot, const RowToJudge& row,
-                const model::HistogramSample* histogram, const RowContext& context) {
+model::HistogramSample Head::with_hint(const SeriesState& state, uint32_t slot,
+                                       const model::HistogramSample& row) {
+  auto& newest = newest_histograms_[slot];
+  const model::ResetHint hint =
+      model::hint_after(state.was_histogram ? newest.get() : nullptr, *row.histogram);
+  newest = row.histogram;
+  if (hint != row.histogram->reset_hint) {
+    auto copy = std::make_shared<model::NativeHistogram>(*row.histogram);
+    copy->reset_hint = hint;
+    newest = std::move(copy);
+  }
+  return {row.t, newest, row.start};
+}
+
+void Head::keep(SeriesState& state, uint32_t slot, const RowToJudge& row, Kept kept,
+                const RowContext& context) {
+  if (state.was_histogram && !row.histogram) newest_histograms_.erase(slot);
   state.has_sample = true;
   state.was_histogram = row.histogram;
   state.idle_seen = false;
@@ -199,15 +230,16 @@ void Head::keep(SeriesState& state, uint32_t slot, const RowToJudge& row,
     state.column = &column;
     state.block = block.serial();
   }
-  if (histogram != nullptr) {
-    block.append_histogram(*state.column, *histogram);
+  block.note_start(slot, row.t, kept.start);
+  if (kept.histogram != nullptr) {
+    block.append_histogram(*state.column, *kept.histogram);
   } else {
     block.append(*state.column, row.t, row.bits);
   }
 }
 
-void Head::keep_late(const SeriesState& state, uint32_t slot, const RowToJudge& row,
-                     const model::HistogramSample* histogram, const RowContext& context) {
+void Head::keep_late(const SeriesState& state, uint32_t slot, const RowToJudge& row, Kept kept,
+                     const RowContext& context) {
   if (context.sealed != nullptr && !of_past_day(row.t, context.record.arrived) &&
       context.sealed->covers(row.t, context.record.position))
     return;
@@ -215,10 +247,13 @@ void Head::keep_late(const SeriesState& state, uint32_t slot, const RowToJudge& 
   Column& column = block.column(slot);
   if (column.empty()) column.generation = state.generation.load(std::memory_order_relaxed);
   if (!block.ascends(column, row.t)) {
-    block.insert_late(column, {row.t, histogram != nullptr ? 0 : row.bits,
-                               histogram != nullptr ? histogram->histogram : nullptr});
-  } else if (histogram != nullptr) {
-    block.append_histogram(column, *histogram);
+    block.insert_late(column, {row.t, row.bits, kept.start,
+                               kept.histogram != nullptr ? kept.histogram->histogram : nullptr});
+    return;
+  }
+  block.note_start(slot, row.t, kept.start);
+  if (kept.histogram != nullptr) {
+    block.append_histogram(column, *kept.histogram);
   } else {
     block.append(column, row.t, row.bits);
   }
@@ -322,6 +357,7 @@ void Head::define(uint32_t slot, const model::Labels& labels) {
     return;
   }
   index_.define(slot, labels);
+  newest_histograms_.erase(slot);
   index_.state(slot)->defined = true;
   // A block holds one series per slot: what a former holder left stays in a block of its own. It is
   // hardly ever there, because a slot is freed only when all its samples are sealed.
@@ -430,6 +466,7 @@ size_t Head::sweep(model::TimestampMs before_t) {
       continue;  // just resolved; its first sample may be on its way
     }
     if (state.pair != 0) free_pairs_.push_back(state.pair);
+    newest_histograms_.erase(slot);
     idle.push_back(slot);
   }
   if (!idle.empty()) index_.remove(idle);

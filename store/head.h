@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -72,6 +73,10 @@ class Head {
   void apply(LogPosition position, model::TimestampMs arrived, const WriteBatch& batch,
              const SealedRanges* sealed, WriteOutcome& outcome);
 
+  /// Hints about neighbours begin anew. Called where the log holds a checkpoint, so that a replay
+  /// that begins there decides the same.
+  void forget_neighbours() { newest_histograms_.clear(); }
+
   /// Replay: binds a slot to labels. Whoever had the slot or the labels is forgotten.
   void define(uint32_t slot, const model::Labels& labels);
   void restore(const SeriesSnapshot& series);
@@ -121,12 +126,19 @@ class Head {
   Verdict decide(SeriesState& state, uint32_t slot, const RowToJudge& row,
                  const RowContext& context);
   Verdict decide_late(const SeriesState& state, uint32_t slot, const RowToJudge& row);
-  void take(SeriesState& state, uint32_t slot, const RowToJudge& row,
-            const model::HistogramSample* histogram, uint32_t& written, const RowContext& context);
-  void keep_late(const SeriesState& state, uint32_t slot, const RowToJudge& row,
-                 const model::HistogramSample* histogram, const RowContext& context);
-  void keep(SeriesState& state, uint32_t slot, const RowToJudge& row,
-            const model::HistogramSample* histogram, const RowContext& context);
+  /// What a kept row holds beside what it was judged by.
+  struct Kept {
+    model::TimestampMs start = 0;
+    const model::HistogramSample* histogram = nullptr;
+  };
+  void take(SeriesState& state, uint32_t slot, const RowToJudge& row, Kept kept, uint32_t& written,
+            const RowContext& context);
+  void keep_late(const SeriesState& state, uint32_t slot, const RowToJudge& row, Kept kept,
+                 const RowContext& context);
+  void keep(SeriesState& state, uint32_t slot, const RowToJudge& row, Kept kept,
+            const RowContext& context);
+  model::HistogramSample with_hint(const SeriesState& state, uint32_t slot,
+                                   const model::HistogramSample& row);
   void count_rejection(Verdict verdict, uint32_t slot, model::TimestampMs t, WriteOutcome& outcome);
   void apply_exemplars(const std::vector<ExemplarRow>& rows, WriteOutcome& outcome);
   HeadBlock& block_for(model::TimestampMs t, HeadBlock::Birth record);
@@ -141,6 +153,8 @@ class Head {
       set_aside_;                // by define(); the next detach() takes them
   HeadBlock* recent_ = nullptr;  // of tier 0, the block of the row before
   model::TimestampMs cut_last_ = model::kMinTimestamp;
+  /// By slot, of series whose newest sample is one: what the next one is compared with.
+  std::unordered_map<uint32_t, std::shared_ptr<const model::NativeHistogram>> newest_histograms_;
   std::vector<PairState> pairs_;
   std::vector<uint32_t> free_pairs_;
   Guarded<std::shared_ptr<const HeadBlocks>> blocks_;

@@ -312,8 +312,17 @@ model::TimeRange HeadBlock::extent() const {
   return {first_t_.load(std::memory_order_relaxed), last_t_.load(std::memory_order_relaxed)};
 }
 
-void HeadBlock::read(const Column& column, model::TimeRange range,
+void HeadBlock::read(uint32_t slot, const Column& column, model::TimeRange range,
                      model::SeriesSamples& out) const {
+  const size_t first_value = out.values.size();
+  const size_t first_histogram = out.histograms.size();
+  read_values(column, range, out);
+  starts_.fill(slot, out, first_value, first_histogram);
+  if (!late_.empty()) late_.merge_into(&column, range, out);
+}
+
+void HeadBlock::read_values(const Column& column, model::TimeRange range,
+                            model::SeriesSamples& out) const {
   // Newest first until the range begins. The count of a segment is read before its clock's rows:
   // both were published in the other order.
   struct Piece {
@@ -360,7 +369,6 @@ void HeadBlock::read(const Column& column, model::TimeRange range,
     out.timestamps.insert(out.timestamps.end(), rows.times + rows.from, rows.times + rows.to);
     for (uint32_t i = rows.from; i < rows.to; ++i) out.values.push_back(value_at(one, i));
   }
-  if (!late_.empty()) late_.merge_into(&column, range, out);
 }
 
 }  // namespace aerie::store

@@ -11,6 +11,7 @@
 #include "store/late_samples.h"
 #include "store/partition_set.h"
 #include "store/slot_directory.h"
+#include "store/start_history.h"
 
 namespace aerie::store {
 
@@ -106,11 +107,17 @@ class HeadBlock {
   bool ascends(const Column& column, model::TimestampMs t) const;
   /// Writer. A sample that append() may not take; there must be none at its time yet.
   void insert_late(const Column& column, LateSamples::Sample sample);
+  /// Writer, before the sample is appended: when its counter began; 0: not said.
+  void note_start(uint32_t slot, model::TimestampMs t, model::TimestampMs start) {
+    starts_.add(arena_, slot, t, start);
+  }
 
   /// Reader. Null if the series has no sample here.
   const Column* find(uint32_t slot) const;
-  /// Adds the samples of `range` to `out`, which must end before the block's extent.
-  void read(const Column& column, model::TimeRange range, model::SeriesSamples& out) const;
+  /// Adds the samples of `range` to `out`, which must end before the block's extent; `column` is
+  /// that of `slot`.
+  void read(uint32_t slot, const Column& column, model::TimeRange range,
+            model::SeriesSamples& out) const;
 
   uint64_t samples() const { return samples_.load(std::memory_order_relaxed); }
   /// Of the samples inside; empty range if there are none.
@@ -135,6 +142,7 @@ class HeadBlock {
   ColumnSegment* make_segment(ColumnSegment::Kind kind, Place place, uint16_t capacity,
                               size_t value_bytes);
   void note(model::TimestampMs t);
+  void read_values(const Column& column, model::TimeRange range, model::SeriesSamples& out) const;
 
   const uint32_t serial_;
   const model::TimeRange span_;
@@ -142,6 +150,7 @@ class HeadBlock {
   Arena arena_;
   SlotDirectory<Column> columns_;
   SlotDirectory<SharedClock> clocks_;
+  StartHistory starts_;
   uint32_t clock_count_ = 0;
   std::unordered_map<model::TimestampMs, uint32_t> newest_;  // newest time of a clock -> the clock
   std::deque<std::shared_ptr<const model::NativeHistogram>> histograms_;

@@ -9,7 +9,6 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
-#include "store/sample_merge.h"
 
 namespace aerie::store {
 namespace {
@@ -214,8 +213,8 @@ Result<model::SeriesSamples> LateGuard::look_up(Pass& pass, uint32_t slot, model
     const Column* column = block->find(slot);
     if (column == nullptr || column->generation != generation) continue;
     model::SeriesSamples part;
-    block->read(*column, range, part);
-    merge_samples(out, part);
+    block->read(slot, *column, range, part);
+    model::merge_samples(out, std::move(part));
   }
   const Status sealed = look_up_sealed(pass, head_.index().labels(slot), range, out);
   if (sealed) return out;
@@ -247,7 +246,7 @@ Status LateGuard::look_up_sealed(Pass& pass, const model::Labels& labels, model:
     if ((*selection)->labels(i) != labels) continue;
     model::SeriesSamples part;
     if (auto read = (*selection)->read(i, range, part); !read) return read;
-    merge_samples(out, part);
+    model::merge_samples(out, std::move(part));
   }
   return {};
 }

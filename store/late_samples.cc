@@ -5,8 +5,6 @@
 #include <mutex>
 #include <utility>
 
-#include "store/sample_merge.h"
-
 namespace aerie::store {
 namespace {
 
@@ -45,13 +43,12 @@ void LateSamples::merge_into(const void* column, model::TimeRange range,
   model::SeriesSamples late;
   for (Sample& sample : find(column, range)) {
     if (sample.histogram) {
-      late.histograms.push_back({sample.t, std::move(sample.histogram)});
+      late.histograms.push_back({sample.t, std::move(sample.histogram), sample.start});
     } else {
-      late.timestamps.push_back(sample.t);
-      late.values.push_back(std::bit_cast<double>(sample.bits));
+      late.add(sample.t, std::bit_cast<double>(sample.bits), sample.start);
     }
   }
-  if (!late.empty()) merge_samples(out, late);
+  if (!late.empty()) model::merge_samples(out, std::move(late));
 }
 
 }  // namespace aerie::store

@@ -18,7 +18,8 @@ class LateSamples {
  public:
   struct Sample {
     model::TimestampMs t = 0;
-    uint64_t bits = 0;  ///< of a float
+    uint64_t bits = 0;             ///< of a float
+    model::TimestampMs start = 0;  ///< when its counter began; 0: not said
     std::shared_ptr<const model::NativeHistogram> histogram;
   };
 

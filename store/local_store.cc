@@ -143,6 +143,7 @@ Status LocalStore::replay(const LogFrame& frame, const SealedRanges& sealed) {
       return {};
     }
     case RecordType::Checkpoint: {
+      if (replayed_batches_ && is_last_checkpoint_part(frame.payload)) head_.forget_neighbours();
       // Later ones repeat what the records before them say, unless some of those were lost.
       if (replayed_batches_ && losses_ == 0) return {};
       std::vector<SeriesSnapshot> series;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "store/byte_io.h"
+#include "store/start_times.h"
 
 namespace aerie::store {
 namespace {
@@ -18,7 +19,9 @@ enum class Section : uint8_t {
   Histograms = 3,
   Exemplars = 4,
   Metadata = 5,
-  Newest = 6
+  Newest = 6,
+  FloatStarts = 7,
+  HistogramStarts = 8
 };
 
 constexpr uint64_t kLargestExact = 1ULL << 53;
@@ -357,6 +360,36 @@ void decode_histograms(ByteReader in, LoggedBatch& out, bool& ok) {
   ok = ok && !in.failed() && in.left() == 0;
 }
 
+void put_starts(std::string& out, model::TimestampMs arrived, const WriteBatch& rows) {
+  std::string content;
+  if (!rows.float_starts.empty()) {
+    put_start_runs(content, arrived, rows.float_starts);
+    put_section(out, Section::FloatStarts, content);
+  }
+  std::vector<model::TimestampMs> starts;
+  bool any = false;
+  for (const HistogramRow& row : rows.histograms) {
+    starts.push_back(row.start);
+    any = any || row.start != 0;
+  }
+  if (!any) return;
+  content.clear();
+  put_start_runs(content, arrived, starts);
+  put_section(out, Section::HistogramStarts, content);
+}
+
+void decode_histogram_starts(ByteReader in, LoggedBatch& out, bool& ok) {
+  std::vector<model::TimestampMs> starts;
+  get_start_runs(in, out.arrived, out.rows.histograms.size(), starts);
+  ok = ok && !in.failed();
+  for (size_t i = 0; ok && i < starts.size(); ++i) out.rows.histograms[i].start = starts[i];
+}
+
+void decode_float_starts(ByteReader in, LoggedBatch& out, bool& ok) {
+  get_start_runs(in, out.arrived, out.rows.floats.size(), out.rows.float_starts);
+  ok = ok && !in.failed();
+}
+
 std::string encode_exemplars(model::TimestampMs arrived, const std::vector<ExemplarRow>& rows) {
   std::string out;
   put_varint(out, rows.size());
@@ -454,6 +487,7 @@ void encode_batch(std::string& out, model::TimestampMs arrived,
   if (!rows.floats.empty()) put_section(out, Section::Floats, encode_floats(arrived, rows.floats));
   if (!rows.histograms.empty())
     put_section(out, Section::Histograms, encode_histograms(arrived, rows.histograms));
+  put_starts(out, arrived, rows);
   if (!rows.exemplars.empty())
     put_section(out, Section::Exemplars, encode_exemplars(arrived, rows.exemplars));
   if (!rows.metadata.empty()) put_section(out, Section::Metadata, encode_metadata(rows.metadata));
@@ -481,6 +515,8 @@ Status decode_batch(std::string_view payload, LoggedBatch& out) {
       case Section::Exemplars: decode_exemplars(content, out, ok); break;
       case Section::Metadata: decode_metadata(content, out, ok); break;
       case Section::Newest: decode_newest(content, out, ok); break;
+      case Section::FloatStarts: decode_float_starts(content, out, ok); break;
+      case Section::HistogramStarts: decode_histogram_starts(content, out, ok); break;
       default: return corrupt("unknown section " + std::to_string(static_cast<int>(kind)));
     }
   }

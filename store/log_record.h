@@ -68,6 +68,8 @@ Status decode_batch(std::string_view payload, LoggedBatch& out);
 
 void encode_checkpoint_part(std::string& out, const std::vector<SeriesSnapshot>& series, bool last);
 Status decode_checkpoint_part(std::string_view payload, std::vector<SeriesSnapshot>& out);
+/// Without decoding the rest.
+inline bool is_last_checkpoint_part(std::string_view payload) { return payload.starts_with('\1'); }
 
 void encode_arrivals(std::string& out, const std::vector<ClusterWatermark>& clusters);
 Status decode_arrivals(std::string_view payload, std::vector<ClusterWatermark>& out);

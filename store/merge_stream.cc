@@ -54,7 +54,7 @@ Status MergeStream::add(Cursor& cursor, SealSeries& out) {
     const PartitionInfo& info = partition.info();
     erase_samples(part_, erasures_->ranges(out.labels, info.erasures, info.samples));
   }
-  merge_later(out.samples, part_);
+  model::merge_samples(out.samples, std::move(part_));
   return {};
 }
 

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "store/sample_merge.h"
-
 namespace aerie::store {
 MergedSelection::MergedSelection(Sources sources) : sources_(std::move(sources)) {
   const HeadTable& head = *sources_.head;
@@ -45,13 +43,13 @@ void MergedSelection::read_head(SeriesHandle series, model::TimeRange range,
     const Column* column = (*block)->find(series.slot);
     if (column == nullptr || column->generation != series.generation) continue;
     if (out.empty()) {
-      (*block)->read(*column, range, out);
+      (*block)->read(series.slot, *column, range, out);
       continue;
     }
     older.clear();
-    (*block)->read(*column, range, older);
+    (*block)->read(series.slot, *column, range, older);
     if (older.empty()) continue;
-    merge_samples(older, out);
+    model::merge_samples(older, std::move(out));
     std::swap(out, older);
   }
 }
@@ -68,7 +66,7 @@ Status MergedSelection::read(size_t index, model::TimeRange range,
   if (entry.head.generation == 0) return {};
   model::SeriesSamples newer;
   read_head(entry.head, range, newer);
-  merge_samples(out, newer);
+  model::merge_samples(out, std::move(newer));
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "store/checksum.h"
+#include "store/start_times.h"
 
 namespace aerie::store {
 namespace {
@@ -40,6 +41,8 @@ Status PartitionBuilder::check_order(const SealSeries& series) const {
     return invalid("series are not in seal order: " + series.labels.to_string());
   if (samples.timestamps.size() != samples.values.size())
     return invalid("timestamps and values differ in number: " + series.labels.to_string());
+  if (!samples.starts.empty() && samples.starts.size() != samples.values.size())
+    return invalid("values and their starts differ in number: " + series.labels.to_string());
   if (samples.timestamps.size() > kMaxColumnRows || samples.histograms.size() > kMaxColumnRows)
     return invalid(fmt::format("more than {} samples in one partition: {}", kMaxColumnRows,
                                series.labels.to_string()));
@@ -90,12 +93,31 @@ Status PartitionBuilder::add_floats(uint32_t series, const model::SeriesSamples&
       std::memcmp(back_.data(), samples.values.data(), back_.size() * sizeof(double)) != 0)
     return Error(ErrorCode::Internal, "a column did not come back bit for bit");
   group_.add(series, ColumnRole::Floats, *clock, column_);
+  return samples.starts.empty() ? Status() : add_starts(series, samples.timestamps, samples.starts);
+}
+
+Status PartitionBuilder::add_starts(uint32_t series,
+                                    const std::vector<model::TimestampMs>& timestamps,
+                                    const std::vector<model::TimestampMs>& starts) {
+  if (std::all_of(starts.begin(), starts.end(), [](auto start) { return start == 0; })) return {};
+  column_.clear();
+  put_start_column(clock_encoder_, timestamps, starts, column_);
+  ColumnReader reader{ByteReader(column_.head), ByteReader(column_.body)};
+  std::vector<model::TimestampMs> back;
+  Status status = get_start_column(reader, timestamps, back);
+  if (!status || !reader.head.at_end() || !reader.body.at_end() || back != starts)
+    return Error(ErrorCode::Internal, "start timestamps did not come back as they were");
+  group_.add(series, ColumnRole::StartTimestamps, last_clock_, column_);
   return {};
 }
 
 Status PartitionBuilder::add_histograms(uint32_t series, const model::SeriesSamples& samples) {
   std::vector<model::TimestampMs> timestamps;
-  for (const model::HistogramSample& sample : samples.histograms) timestamps.push_back(sample.t);
+  std::vector<model::TimestampMs> starts;
+  for (const model::HistogramSample& sample : samples.histograms) {
+    timestamps.push_back(sample.t);
+    starts.push_back(sample.start);
+  }
   Result<uint32_t> clock = clock_of(timestamps);
   if (!clock) return std::move(clock).error();
   column_.clear();
@@ -109,7 +131,7 @@ Status PartitionBuilder::add_histograms(uint32_t series, const model::SeriesSamp
     same = same_histogram(*back[i].histogram, *samples.histograms[i].histogram);
   if (!same) return Error(ErrorCode::Internal, "a histogram column did not come back bit for bit");
   group_.add(series, ColumnRole::Histograms, *clock, column_);
-  return {};
+  return add_starts(series, timestamps, starts);
 }
 
 Status PartitionBuilder::add(const SealSeries& series) {

@@ -43,6 +43,9 @@ class PartitionBuilder {
  private:
   Result<uint32_t> clock_of(const std::vector<model::TimestampMs>& timestamps);
   Status add_floats(uint32_t series, const model::SeriesSamples& samples);
+  /// Of the column just added, whose clock is `timestamps`.
+  Status add_starts(uint32_t series, const std::vector<model::TimestampMs>& timestamps,
+                    const std::vector<model::TimestampMs>& starts);
   Status add_histograms(uint32_t series, const model::SeriesSamples& samples);
   Status check_order(const SealSeries& series) const;
   Status close_group();

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "model/sample_source.h"
 #include "store/erasures.h"
@@ -81,13 +82,17 @@ class PartitionSelection final : public model::Selection {
       const TimeRanges erased = erased_ranges(place);
       const bool appends = erased.empty() && (out.empty() || last_time(out) < info.samples.first);
       if (appends) {
+        const size_t before = out.histograms.size();
         if (Status status = read_place(place, range, out); !status) return status;
+        // Something that came late may lie between the two.
+        if (before > 0 && out.histograms.size() > before)
+          out.histograms[before] = model::forget_neighbour(std::move(out.histograms[before]));
         continue;
       }
       part.clear();
       if (Status status = read_place(place, range, part); !status) return status;
       erase_samples(part, erased);
-      merge_later(out, part);
+      model::merge_samples(out, std::move(part));
     }
     return {};
   }

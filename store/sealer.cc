@@ -40,7 +40,8 @@ class BlockReader {
     if (at_ == group_.size() && !next_group()) return false;
     out.labels = std::move(group_[at_].labels);
     out.samples.clear();
-    block_.read(*block_.find(group_[at_].slot), {}, out.samples);
+    const uint32_t slot = group_[at_].slot;
+    block_.read(slot, *block_.find(slot), {}, out.samples);
     ++at_;
     return true;
   }

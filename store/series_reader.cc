@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <string>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "store/columns.h"
+#include "store/start_times.h"
 
 namespace aerie::store {
 namespace {
@@ -29,6 +30,7 @@ Status read_floats(const GroupColumn& column, const Partition::Clock& clock, Tim
   out.values.erase(begin + (last - clock.begin()), out.values.end());
   out.values.erase(begin, begin + (first - clock.begin()));
   out.timestamps.insert(out.timestamps.end(), first, last);
+  out.pad_starts();
   return {};
 }
 
@@ -39,6 +41,27 @@ Status read_histograms(const GroupColumn& column, const Partition::Clock& clock,
   if (Status status = get_histograms(reader, clock, all); !status) return status;
   for (model::HistogramSample& sample : all)
     if (range.contains(sample.t)) out.histograms.push_back(std::move(sample));
+  return {};
+}
+
+/// Sets the starts of what the column before it has just given.
+Status read_starts(const GroupColumn& column, ColumnRole of, const Partition::Clock& clock,
+                   TimeRange range, model::SeriesSamples& out) {
+  const auto first = std::lower_bound(clock.begin(), clock.end(), range.first);
+  const auto last = std::upper_bound(first, clock.end(), range.last);
+  if (first == last) return {};
+  std::vector<TimestampMs> all;
+  ColumnReader reader{ByteReader(column.head), ByteReader(column.body)};
+  if (Status status = get_start_column(reader, clock, all); !status) return status;
+  const auto count = static_cast<size_t>(last - first);
+  const TimestampMs* starts = all.data() + (first - clock.begin());
+  if (of == ColumnRole::Floats) {
+    out.starts.resize(out.values.size());
+    std::copy_n(starts, count, out.starts.end() - static_cast<std::ptrdiff_t>(count));
+  } else {
+    model::HistogramSample* samples = out.histograms.data() + (out.histograms.size() - count);
+    for (size_t i = 0; i < count; ++i) samples[i].start = starts[i];
+  }
   return {};
 }
 
@@ -87,12 +110,20 @@ Status SeriesReader::read(const Partition& partition, uint32_t place, uint32_t s
   if (!index) return std::move(index).error();
   Result<GroupPtr> found = group(partition, place, (*index)->group_of(series));
   if (!found) return std::move(found).error();
+  ColumnRole before = ColumnRole::Floats;
   for (const GroupColumn& column : (*found)->columns(series)) {
     Result<ClockPtr> times = clock(partition, place, column.clock);
     if (!times) return std::move(times).error();
-    Status status = column.role == ColumnRole::Floats
-                        ? read_floats(column, **times, range, out)
-                        : read_histograms(column, **times, range, out);
+    Status status;
+    switch (column.role) {
+      case ColumnRole::Floats: status = read_floats(column, **times, range, out); break;
+      case ColumnRole::Histograms: status = read_histograms(column, **times, range, out); break;
+      case ColumnRole::StartTimestamps:
+        status = read_starts(column, before, **times, range, out);
+        break;
+      case ColumnRole::Exemplars: break;  // never in a group
+    }
+    before = column.role;
     if (!status)
       return std::move(status).error().with(to_string(name_of(partition.info())) + ": series " +
                                             std::to_string(series));
@@ -105,52 +136,6 @@ TimestampMs last_time(const model::SeriesSamples& samples) {
   if (!samples.timestamps.empty()) last = samples.timestamps.back();
   if (!samples.histograms.empty()) last = std::max(last, samples.histograms.back().t);
   return last;
-}
-
-TimestampMs first_time(const model::SeriesSamples& samples) {
-  TimestampMs first = model::kMaxTimestamp;
-  if (!samples.timestamps.empty()) first = samples.timestamps.front();
-  if (!samples.histograms.empty()) first = std::min(first, samples.histograms.front().t);
-  return first;
-}
-
-void merge_later(model::SeriesSamples& out, const model::SeriesSamples& later) {
-  if (later.empty()) return;
-  if (out.empty() || last_time(out) < first_time(later)) {
-    out.timestamps.insert(out.timestamps.end(), later.timestamps.begin(), later.timestamps.end());
-    out.values.insert(out.values.end(), later.values.begin(), later.values.end());
-    out.histograms.insert(out.histograms.end(), later.histograms.begin(), later.histograms.end());
-    return;
-  }
-  struct Row {
-    TimestampMs t;
-    int rank;  // 0: later, which comes first and wins
-    const double* value;
-    const model::HistogramSample* histogram;
-  };
-  std::vector<Row> rows;
-  for (const model::SeriesSamples* part :
-       {&later, static_cast<const model::SeriesSamples*>(&out)}) {
-    const int rank = part == &later ? 0 : 1;
-    for (size_t i = 0; i < part->timestamps.size(); ++i)
-      rows.push_back({part->timestamps[i], rank, &part->values[i], nullptr});
-    for (const model::HistogramSample& sample : part->histograms)
-      rows.push_back({sample.t, rank, nullptr, &sample});
-  }
-  std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
-    return std::tie(a.t, a.rank) < std::tie(b.t, b.rank);
-  });
-  model::SeriesSamples merged;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (i > 0 && rows[i].t == rows[i - 1].t) continue;
-    if (rows[i].value != nullptr) {
-      merged.timestamps.push_back(rows[i].t);
-      merged.values.push_back(*rows[i].value);
-    } else {
-      merged.histograms.push_back(*rows[i].histogram);
-    }
-  }
-  out = std::move(merged);
 }
 
 }  // namespace aerie::store

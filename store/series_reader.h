@@ -48,11 +48,7 @@ class SeriesReader {
   Guarded<Clocks> clocks_;
 };
 
-/// Merges `later` into `out`, both ascending; where both have a sample at a time, whatever its
-/// kind, that of `later` stays.
-void merge_later(model::SeriesSamples& out, const model::SeriesSamples& later);
-/// Of the newest and the oldest sample; the end of time that is far from any if there is none.
+/// Of the newest sample; the beginning of time if there is none.
 model::TimestampMs last_time(const model::SeriesSamples& samples);
-model::TimestampMs first_time(const model::SeriesSamples& samples);
 
 }  // namespace aerie::store

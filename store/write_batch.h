@@ -46,6 +46,7 @@ struct HistogramRow {
   SeriesHandle series;
   model::TimestampMs t = 0;
   std::shared_ptr<const model::NativeHistogram> histogram;
+  model::TimestampMs start = 0;  ///< when its counter began; 0: not said
 };
 
 struct ExemplarRow {
@@ -73,10 +74,16 @@ struct WriteBatch {
   /// was opened with. kBackfill: anywhere within the retention (imports). Not for pairs.
   model::DurationMs late_window = kStoresWindow;
   std::vector<FloatRow> floats;
+  /// When the counters of `floats` began: empty if none says so (as a rule), else one for each, 0:
+  /// not said.
+  std::vector<model::TimestampMs> float_starts;
   std::vector<HistogramRow> histograms;
   std::vector<ExemplarRow> exemplars;
   std::vector<MetadataRow> metadata;
 
+  model::TimestampMs start_of(size_t float_row) const {
+    return float_starts.empty() ? 0 : float_starts[float_row];
+  }
   bool empty() const {
     return floats.empty() && histograms.empty() && exemplars.empty() && metadata.empty();
   }

@@ -1,5 +1,6 @@
 #include "tests/promql/memory_source.h"
 
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -8,14 +9,9 @@
 namespace aerie::promqltest {
 namespace {
 
-template <class Samples>
-bool has_any(const Samples& samples, model::TimeRange range) {
-  const auto first = samples.lower_bound(range.first);
-  return first != samples.end() && first->first <= range.last;
-}
-
 bool has_samples(const MemorySource::Series& series, model::TimeRange range) {
-  return has_any(series.floats, range) || has_any(series.histograms, range);
+  const auto first = series.lower_bound(range.first);
+  return first != series.end() && first->first <= range.last;
 }
 
 class MemorySelection final : public model::Selection {
@@ -28,15 +24,16 @@ class MemorySelection final : public model::Selection {
 
   Status read(size_t index, model::TimeRange range, model::SeriesSamples& out) const override {
     out.clear();
-    const auto& [floats, histograms] = entries_[index]->second;
-    for (auto at = floats.lower_bound(range.first); at != floats.end() && at->first <= range.last;
+    const auto& series = entries_[index]->second;
+    for (auto at = series.lower_bound(range.first); at != series.end() && at->first <= range.last;
          ++at) {
-      out.timestamps.push_back(at->first);
-      out.values.push_back(at->second);
+      const auto& [t, sample] = *at;
+      if (sample.histogram) {
+        out.histograms.push_back({t, sample.histogram, sample.start});
+      } else {
+        out.add(t, sample.value, sample.start);
+      }
     }
-    for (auto at = histograms.lower_bound(range.first);
-         at != histograms.end() && at->first <= range.last; ++at)
-      out.histograms.push_back({at->first, at->second});
     return {};
   }
 
@@ -50,11 +47,8 @@ class MemoryStorage final : public Storage {
     for (const auto& series : series_of(load)) {
       model::TimestampMs t = 0;
       for (const auto& value : series.values) {
-        if (value.histogram) {
-          source_.add(series.labels, t, value.histogram);
-        } else if (!value.omitted) {
-          source_.add(series.labels, t, value.value);
-        }
+        if (value.histogram || !value.omitted)
+          source_.add(series.labels, t, {value.value, value.histogram, value.start_at(t)});
         t += load.interval;
       }
     }
@@ -68,17 +62,17 @@ class MemoryStorage final : public Storage {
 
 }  // namespace
 
-void MemorySource::add(const model::Labels& labels, model::TimestampMs t, double value) {
+void MemorySource::add(const model::Labels& labels, model::TimestampMs t, Sample sample) {
   Series& series = series_[labels];
-  series.histograms.erase(t);
-  series.floats[t] = value;
-}
-
-void MemorySource::add(const model::Labels& labels, model::TimestampMs t,
-                       std::shared_ptr<const model::NativeHistogram> histogram) {
-  Series& series = series_[labels];
-  series.floats.erase(t);
-  series.histograms[t] = std::move(histogram);
+  const auto next = series.lower_bound(t);
+  if (sample.histogram) {
+    const model::NativeHistogram* before =
+        next == series.begin() ? nullptr : std::prev(next)->second.histogram.get();
+    auto hinted = std::make_shared<model::NativeHistogram>(*sample.histogram);
+    hinted->reset_hint = model::hint_after(before, *sample.histogram);
+    sample.histogram = std::move(hinted);
+  }
+  series[t] = std::move(sample);
 }
 
 Result<std::unique_ptr<model::Selection>> MemorySource::select(const model::Matchers& matchers,

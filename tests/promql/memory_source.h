@@ -13,17 +13,15 @@ namespace aerie::promqltest {
 /// while nobody changes it.
 class MemorySource final : public model::SampleSource {
  public:
-  using Floats = std::map<model::TimestampMs, double>;
-  using Histograms = std::map<model::TimestampMs, std::shared_ptr<const model::NativeHistogram>>;
-  struct Series {
-    Floats floats;
-    Histograms histograms;
+  struct Sample {
+    double value = 0;
+    std::shared_ptr<const model::NativeHistogram> histogram;  ///< instead of `value`
+    model::TimestampMs start = 0;
   };
+  using Series = std::map<model::TimestampMs, Sample>;
 
   /// A later sample of the same time replaces the earlier one.
-  void add(const model::Labels& labels, model::TimestampMs t, double value);
-  void add(const model::Labels& labels, model::TimestampMs t,
-           std::shared_ptr<const model::NativeHistogram> histogram);
+  void add(const model::Labels& labels, model::TimestampMs t, Sample sample);
 
   Result<std::unique_ptr<model::Selection>> select(const model::Matchers& matchers,
                                                    model::TimeRange range) const override;

@@ -87,14 +87,21 @@ class ScriptParser {
     auto interval = model::parse_duration(rest);
     if (!interval) return std::move(interval).error();
     load.interval = *interval;
+    std::optional<StartsLine> starts;  // of the next line
     while (auto line = next_line()) {
-      if (is_start_timestamp_line(*line)) {
-        if (auto status = check_start_timestamp_line(*line); !status)
-          return std::move(status).error();
+      if (is_starts_line(*line)) {
+        auto parsed = parse_starts_line(*line);
+        if (!parsed) return std::move(parsed).error();
+        starts = std::move(parsed).value();
         continue;
       }
       auto series = parse_series_line(*line);
       if (!series) return std::move(series).error();
+      if (starts && starts->labels != series->labels)
+        return fail(fmt::format("start timestamps of another series before {}", *line));
+      for (size_t i = 0; starts && i < series->values.size() && i < starts->before.size(); ++i)
+        series->values[i].start = starts->before[i];
+      starts.reset();
       load.series.push_back(std::move(series).value());
     }
     return Command(std::move(load));

@@ -21,6 +21,10 @@ struct SequenceValue {
   double value = 0;
   std::shared_ptr<const model::NativeHistogram> histogram;  ///< instead of `value`
   bool reset_hint_written = false;                          ///< then the hint is compared as well
+  std::optional<model::DurationMs> start;  ///< when its counter began, relative to its time
+
+  /// The start of a sample at `t`; 0: not said.
+  model::TimestampMs start_at(model::TimestampMs t) const { return start ? t + *start : 0; }
 };
 using Sequence = std::vector<SequenceValue>;
 

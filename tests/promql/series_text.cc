@@ -255,10 +255,40 @@ class SeriesParser {
   size_t position_ = 0;
 };
 
-Status check_offset(std::string_view text) {
-  if (!text.empty() && (text[0] == '-' || text[0] == '+')) text.remove_prefix(1);
-  const auto parsed = model::parse_duration(text);
-  if (!parsed) return parsed.error();
+Result<model::DurationMs> parse_offset(std::string_view text) {
+  const bool negative = !text.empty() && text[0] == '-';
+  if (negative || (!text.empty() && text[0] == '+')) text.remove_prefix(1);
+  auto parsed = model::parse_duration(text);
+  if (parsed && negative) *parsed = -*parsed;
+  return parsed;
+}
+
+/// `_`, `-1m`, `-1mx3` or `-1m-1mx3`.
+Status add_offsets(std::string_view item, std::vector<std::optional<model::DurationMs>>& out) {
+  uint64_t repetitions = 0;
+  if (const size_t times = item.find('x'); times != std::string_view::npos) {
+    const std::string_view count = item.substr(times + 1);
+    const auto [end, error] =
+        std::from_chars(count.data(), count.data() + count.size(), repetitions);
+    if (error != std::errc() || end != count.data() + count.size() || repetitions > 1'000'000)
+      return Error(ErrorCode::InvalidArgument, fmt::format("expected a count in {}", item));
+    item = item.substr(0, times);
+  }
+  if (item == "_") {
+    out.insert(out.end(), std::max<uint64_t>(repetitions, 1), std::nullopt);
+    return {};
+  }
+  const size_t sign = item.find_first_of("+-", 1);
+  auto offset = parse_offset(item.substr(0, sign));
+  if (!offset) return std::move(offset).error();
+  model::DurationMs increment = 0;
+  if (sign != std::string_view::npos) {
+    auto parsed = parse_offset(item.substr(sign));
+    if (!parsed) return std::move(parsed).error();
+    increment = *parsed;
+  }
+  for (uint64_t i = 0; i <= repetitions; ++i)
+    out.emplace_back(*offset + static_cast<int64_t>(i) * increment);
   return {};
 }
 
@@ -276,26 +306,23 @@ std::optional<double> parse_bare_number(std::string_view line) {
   return negative ? -*value : *value;
 }
 
-bool is_start_timestamp_line(std::string_view line) {
+bool is_starts_line(std::string_view line) {
   const size_t end = line.find_first_of(" \t");
   return end != std::string_view::npos && end >= 3 && line.substr(end - 3, 3) == "@st";
 }
 
-Status check_start_timestamp_line(std::string_view line) {
+Result<StartsLine> parse_starts_line(std::string_view line) {
+  StartsLine out;
   size_t at = line.find_first_of(" \t");
+  if (auto status = SeriesParser(line.substr(0, at - 3)).labels(out.labels); !status)
+    return std::move(status).error();
   while ((at = line.find_first_not_of(" \t", at)) != std::string_view::npos) {
     const size_t end = std::min(line.find_first_of(" \t", at), line.size());
-    std::string_view item = line.substr(at, end - at);
+    if (auto status = add_offsets(line.substr(at, end - at), out.before); !status)
+      return std::move(status).error();
     at = end;
-    if (const size_t times = item.find('x'); times != std::string_view::npos)
-      item = item.substr(0, times);
-    if (item == "_") continue;
-    const size_t sign = item.find_first_of("+-", 1);
-    if (auto status = check_offset(item.substr(0, sign)); !status) return status;
-    if (sign == std::string_view::npos) continue;
-    if (auto status = check_offset(item.substr(sign + 1)); !status) return status;
   }
-  return {};
+  return out;
 }
 
 }  // namespace aerie::promqltest

@@ -48,9 +48,11 @@ class StoreStorage final : public Storage {
       model::TimestampMs t = 0;
       for (const auto& value : series.values) {
         if (value.histogram) {
-          batches[t].histograms.push_back({store_->resolve(series.labels), t, value.histogram});
+          batches[t].histograms.push_back(
+              {store_->resolve(series.labels), t, value.histogram, value.start_at(t)});
         } else if (!value.omitted) {
           batches[t].floats.push_back({store_->resolve(series.labels), t, value.value});
+          batches[t].float_starts.push_back(value.start_at(t));
         }
         t += load.interval;
       }

@@ -36,7 +36,8 @@ struct HeadFixture {
     model::SeriesSamples out;
     const auto blocks = head.blocks();
     for (const auto& block : *blocks) {
-      if (const Column* column = block->find(handle.slot)) block->read(*column, range, out);
+      if (const Column* column = block->find(handle.slot))
+        block->read(handle.slot, *column, range, out);
     }
     return out;
   }
@@ -175,6 +176,8 @@ TEST_CASE("a series may change kind between floats and histograms") {
   CHECK(got.values.size() == 18);
   REQUIRE(got.histograms.size() == 12);
   CHECK(got.histograms[11].t == 260);
+  CHECK(got.histograms[10].histogram->reset_hint == model::ResetHint::Unknown);
+  histogram->reset_hint = model::ResetHint::No;  // it follows one of its kind
   CHECK(*got.histograms[11].histogram == *histogram);
 }
 

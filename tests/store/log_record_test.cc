@@ -154,6 +154,10 @@ TEST_CASE("random batches are read back bit for bit") {
       rows.floats.push_back(
           {{static_cast<uint32_t>(random() >> (random() % 33 + 31)), 0}, t, value()});
     }
+    if (random() % 2 == 0) {
+      for (size_t i = 0; i < rows.floats.size(); ++i)
+        rows.float_starts.push_back(static_cast<int64_t>(random()) >> (random() % 64));
+    }
     for (size_t i = random() % 3; i > 0; --i) {
       auto histogram = std::make_shared<model::NativeHistogram>();
       histogram->schema = static_cast<int32_t>(random());
@@ -166,8 +170,10 @@ TEST_CASE("random batches are read back bit for bit") {
           {static_cast<int32_t>(random()), static_cast<uint32_t>(random())}};
       histogram->negative_buckets = {1, 2.5, 1e100};
       histogram->custom_values = {0.1};
-      rows.histograms.push_back(
-          {{static_cast<uint32_t>(random()), 0}, static_cast<int64_t>(random()), histogram});
+      rows.histograms.push_back({{static_cast<uint32_t>(random()), 0},
+                                 static_cast<int64_t>(random()),
+                                 histogram,
+                                 static_cast<int64_t>(random() % 2 * random())});
     }
     rows.exemplars.push_back(
         {{9, 0}, 17, value(), {{"trace_id", std::string(random() % 5 + 1, 'a')}}});
@@ -177,6 +183,7 @@ TEST_CASE("random batches are read back bit for bit") {
     REQUIRE(status.ok());
     bool same = back.arrived == arrived && back.definitions.size() == definitions.size() &&
                 back.rows.floats.size() == rows.floats.size() &&
+                back.rows.float_starts == rows.float_starts &&
                 back.rows.histograms.size() == rows.histograms.size();
     for (size_t i = 0; same && i < definitions.size(); ++i) {
       same = back.definitions[i].id == definitions[i].id &&
@@ -190,6 +197,7 @@ TEST_CASE("random batches are read back bit for bit") {
     }
     for (size_t i = 0; same && i < rows.histograms.size(); ++i) {
       same = back.rows.histograms[i].t == rows.histograms[i].t &&
+             back.rows.histograms[i].start == rows.histograms[i].start &&
              *back.rows.histograms[i].histogram == *rows.histograms[i].histogram;
     }
     REQUIRE(same);

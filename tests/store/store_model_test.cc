@@ -36,10 +36,11 @@ std::string print_float(double value) {
   return fmt::format("{:016x}", std::bit_cast<uint64_t>(value));
 }
 
+/// Of hints only what is not decided by the neighbours.
 std::string print_histogram(const model::NativeHistogram& h) {
-  std::string out = fmt::format("h {} {} {} {} {} {} {:016x}", h.schema,
-                                static_cast<int>(h.reset_hint), h.is_float, h.zero_threshold,
-                                h.zero_count, h.count, std::bit_cast<uint64_t>(h.sum));
+  std::string out = fmt::format(
+      "h {} {} {} {} {} {} {:016x}", h.schema, h.reset_hint == model::ResetHint::Gauge, h.is_float,
+      h.zero_threshold, h.zero_count, h.count, std::bit_cast<uint64_t>(h.sum));
   for (const auto* spans : {&h.positive_spans, &h.negative_spans})
     for (const model::BucketSpan& span : *spans)
       out += fmt::format(" [{} {}]", span.offset, span.length);
@@ -190,6 +191,18 @@ class Trial {
     return out;
   }
 
+  /// "No reset" must be true of the sample before.
+  void check_hints(const model::SeriesSamples& samples) {
+    for (size_t i = 1; i < samples.histograms.size(); ++i) {
+      const model::NativeHistogram& now = *samples.histograms[i].histogram;
+      const model::NativeHistogram& before = *samples.histograms[i - 1].histogram;
+      if (now.reset_hint == model::ResetHint::Yes) fail("a reset is claimed");
+      if (now.reset_hint == model::ResetHint::No &&
+          model::hint_after(&before, now) != model::ResetHint::No)
+        fail("a reset is denied");
+    }
+  }
+
   Contents read(const model::Selection& selection, model::TimeRange range) {
     Contents out;
     model::SeriesSamples samples;
@@ -205,6 +218,7 @@ class Trial {
       for (const model::HistogramSample& sample : samples.histograms)
         if (!mine.emplace(sample.t, print_histogram(*sample.histogram)).second)
           fail("a timestamp repeats");
+      check_hints(samples);
     }
     return out;
   }

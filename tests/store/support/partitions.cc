@@ -14,11 +14,15 @@ namespace {
 std::vector<std::string> print_samples(const model::SeriesSamples& samples,
                                        model::TimeRange range) {
   std::vector<std::pair<model::TimestampMs, std::string>> rows;
+  const auto since = [](model::TimestampMs start) {
+    return start == 0 ? "" : fmt::format(" since {}", start);
+  };
   for (size_t i = 0; i < samples.timestamps.size(); ++i)
     if (range.contains(samples.timestamps[i]))
-      rows.emplace_back(samples.timestamps[i],
-                        fmt::format("{} ({:016x})", samples.values[i],
-                                    std::bit_cast<uint64_t>(samples.values[i])));
+      rows.emplace_back(
+          samples.timestamps[i],
+          fmt::format("{} ({:016x}){}", samples.values[i],
+                      std::bit_cast<uint64_t>(samples.values[i]), since(samples.start_of(i))));
   for (const model::HistogramSample& sample : samples.histograms) {
     if (!range.contains(sample.t)) continue;
     const model::NativeHistogram& h = *sample.histogram;
@@ -32,7 +36,7 @@ std::vector<std::string> print_samples(const model::SeriesSamples& samples,
       text += " |";
       for (const double number : *numbers) text += fmt::format(" {}", number);
     }
-    rows.emplace_back(sample.t, text);
+    rows.emplace_back(sample.t, text + since(sample.start));
   }
   std::stable_sort(rows.begin(), rows.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
