@@ -148,33 +148,6 @@ std::optional<http::Response> range_of(const http::Parameters& params, RangePara
   return std::nullopt;
 }
 
-/// Whether an expression reads any series.
-bool has_selector(const Expr& expr);
-
-struct SelectorFinder {
-  bool operator()(const NumberLiteral&) const { return false; }
-  bool operator()(const StringLiteral&) const { return false; }
-  bool operator()(const VectorSelector&) const { return true; }
-  bool operator()(const MatrixSelector&) const { return true; }
-  bool operator()(const Subquery& node) const { return has_selector(*node.expr); }
-  bool operator()(const Unary& node) const { return has_selector(*node.expr); }
-  bool operator()(const Paren& node) const { return has_selector(*node.expr); }
-  bool operator()(const Binary& node) const {
-    return has_selector(*node.left) || has_selector(*node.right);
-  }
-  bool operator()(const Aggregate& node) const {
-    return has_selector(*node.expr) || (node.parameter && has_selector(*node.parameter));
-  }
-  bool operator()(const Call& node) const {
-    for (const auto& arg : node.args) {
-      if (has_selector(*arg)) return true;
-    }
-    return false;
-  }
-};
-
-bool has_selector(const Expr& expr) { return std::visit(SelectorFinder{}, expr.node); }
-
 }  // namespace
 
 QueryApi::QueryApi(QueryApiOptions options, const Engine& engine, const store::Store& store,
@@ -292,20 +265,6 @@ http::Response QueryApi::parse(const http::Request& request) const {
   if (!expr) return bad_parameter("query", expr.error());
   ApiAnswer answer;
   append_tree(answer.data(), **expr);
-  return std::move(answer).finish();
-}
-
-http::Response QueryApi::exemplars(const http::Request& request) const {
-  const auto times = range_parameters(request.params);
-  if (times.refusal) return *times.refusal;
-  if (times.range.last < times.range.first)
-    return error_answer(invalid("end timestamp must not be before start timestamp"));
-  const auto expr = parse_expr(request.params.get("query"), engine_.options().features);
-  if (!expr) return error_answer(expr.error());
-  if (!has_selector(**expr)) return http::Response::no_content();
-  // TODO: return what the store keeps once it can be read by series.
-  ApiAnswer answer;
-  answer.data() += "[]";
   return std::move(answer).finish();
 }
 

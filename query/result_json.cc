@@ -22,12 +22,6 @@ void append_value(std::string& out, double value) {
   }
 }
 
-void append_quoted_value(std::string& out, double value) {
-  out += '"';
-  append_value(out, value);
-  out += '"';
-}
-
 void append_point(std::string& out, model::TimestampMs t, double value) {
   out += '[';
   append_time(out, t);
@@ -148,6 +142,12 @@ void append_series(std::string& out, const MatrixSeries& series, PointPrefixes& 
 size_t shown(size_t size, size_t limit) { return limit > 0 && size > limit ? limit : size; }
 
 }  // namespace
+
+void append_quoted_value(std::string& out, double value) {
+  out += '"';
+  append_value(out, value);
+  out += '"';
+}
 
 void append_time(std::string& out, model::TimestampMs t) {
   uint64_t size = static_cast<uint64_t>(t);

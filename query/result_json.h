@@ -16,6 +16,9 @@ bool append_result(std::string& out, const Value& value, size_t limit);
 /// `{"a":"b",…}`, sorted by name.
 void append_labels(std::string& out, const model::Labels& labels);
 
+/// `"1.5"`: a value, quoted.
+void append_quoted_value(std::string& out, double value);
+
 /// `1435781430` or `1435781430.050`.
 void append_time(std::string& out, model::TimestampMs t);
 

@@ -22,12 +22,9 @@ enum class ColumnKind : uint8_t {
   Xor = 6,
   Raw = 7,
   OrderedBits = 8,
-  BucketMatrix = 16,  // reserved, as all below but PlainHistograms
+  BucketMatrix = 16,  // reserved, as Exemplars and Metadata
   PlainHistograms = 32,
-  ExponentialIntegers = 33,
-  ExponentialFloats = 34,
-  CustomIntegers = 35,
-  CustomFloats = 36,
+  PackedHistograms = 33,
   Exemplars = 48,
   StartTimestamps = 49,
   Metadata = 50,
@@ -88,7 +85,8 @@ Result<size_t> clock_rows(std::string_view bytes);
 /// Replaces `out`. Errors: Corruption.
 Status decode_clock(std::string_view bytes, std::vector<model::TimestampMs>& out);
 
-/// Native histograms, plain; timestamps are in the clock. Appends. Each must be storable().
+/// Native histograms, packed or, where that is smaller or not possible, plain; timestamps are in
+/// the clock. Appends. Each must be storable().
 void put_histograms(std::span<const model::HistogramSample> samples, ColumnBytes& out);
 /// Appends one sample per timestamp to `out`. Errors: Corruption.
 Status get_histograms(ColumnReader& in, std::span<const model::TimestampMs> timestamps,

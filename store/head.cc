@@ -50,8 +50,8 @@ bool before(const std::shared_ptr<const HeadBlock>& a, const std::shared_ptr<con
 uint64_t histogram_bits(const model::NativeHistogram& histogram) {
   std::string bytes;
   // What is said of the sample before is not part of a sample's identity: the head derives it anew.
-  if (histogram.reset_hint == model::ResetHint::CounterReset ||
-      histogram.reset_hint == model::ResetHint::NotCounterReset) {
+  if (histogram.reset_hint == model::ResetHint::Yes ||
+      histogram.reset_hint == model::ResetHint::No) {
     model::NativeHistogram plain = histogram;
     plain.reset_hint = model::ResetHint::Unknown;
     encode_histogram(bytes, plain);
@@ -111,7 +111,7 @@ void Head::apply(LogPosition position, model::TimestampMs arrived, const WriteBa
     take(*index_.state(row.series.slot), row.series.slot, judged, {row.start, &sample},
          outcome.histograms_written, context);
   }
-  if (!batch.exemplars.empty()) apply_exemplars(batch.exemplars, outcome);
+  if (!batch.exemplars.empty()) apply_exemplars(batch.exemplars, context);
 }
 
 void Head::take(SeriesState& state, uint32_t slot, const RowToJudge& row, Kept kept,
@@ -312,27 +312,42 @@ void Head::count_rejection(Verdict verdict, uint32_t slot, model::TimestampMs t,
                                         index_.labels(slot).to_string(), t);
 }
 
-void Head::apply_exemplars(const std::vector<ExemplarRow>& rows, WriteOutcome& outcome) {
-  std::vector<StoredExemplar> stored;
-  stored.reserve(rows.size());
+/// Kept beside the samples of its series while their block is open: the request's own, as a rule.
+void Head::apply_exemplars(const std::vector<ExemplarRow>& rows, const RowContext& context) {
   for (const ExemplarRow& row : rows) {
-    stored.push_back({row.series, {index_.labels(row.series.slot), row.t, row.value, row.labels}});
+    if (context.sealed != nullptr && context.sealed->covers(row.t, context.record.position))
+      continue;
+    const auto block = active_.find(span_start(row.t, options_.partition_span));
+    if (block == active_.end()) continue;
+    const bool kept = block->second->add_exemplar(row.series.slot, {row.t, row.value, row.labels},
+                                                  options_.max_exemplars);
+    context.outcome->exemplars_written += kept ? 1 : 0;
   }
-  outcome.exemplars_written += static_cast<uint32_t>(rows.size());
-  exemplars_.with([&](std::deque<StoredExemplar>& all) {
-    for (StoredExemplar& one : stored) all.push_back(std::move(one));
-    while (all.size() > options_.max_exemplars) all.pop_front();
-  });
 }
 
-std::vector<HeadExemplar> Head::exemplars(uint32_t slot) const {
-  return exemplars_.with([&](const std::deque<StoredExemplar>& all) {
-    std::vector<HeadExemplar> out;
-    for (const StoredExemplar& one : all) {
-      if (one.series.slot == slot && index_.alive(one.series)) out.push_back(one.exemplar);
+std::vector<model::SeriesExemplars> Head::exemplars(const std::vector<model::Matchers>& selectors,
+                                                    model::TimeRange range) const {
+  const auto all = blocks();
+  const bool any = std::any_of(all->begin(), all->end(),
+                               [](const auto& block) { return block->has_exemplars(); });
+  if (!any) return {};
+  std::map<model::Labels, std::vector<model::Exemplar>> found;
+  for (const model::Matchers& matchers : selectors) {
+    for (const SeriesIndex::Match& match : index_.select(matchers)) {
+      auto [at, added] = found.try_emplace(match.labels);
+      if (!added) continue;  // another selector found it
+      for (const auto& block : *all) {
+        const Column* column = block->find(match.handle.slot);
+        if (column == nullptr || column->generation != match.handle.generation) continue;
+        for (model::Exemplar& one : block->exemplars(match.handle.slot))
+          if (range.contains(one.t)) at->second.push_back(std::move(one));
+      }
     }
-    return out;
-  });
+  }
+  std::vector<model::SeriesExemplars> out;
+  for (auto& [labels, exemplars] : found)
+    if (!exemplars.empty()) out.push_back({labels, std::move(exemplars)});
+  return out;
 }
 
 // -------------------------------------------------------------------------------------------------

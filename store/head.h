@@ -25,14 +25,6 @@ using HeadBlocks = std::vector<std::shared_ptr<const HeadBlock>>;
 /// What the repeat of a histogram is recognised by.
 uint64_t histogram_bits(const model::NativeHistogram& histogram);
 
-/// An exemplar as it is kept in memory.
-struct HeadExemplar {
-  model::Labels series;
-  model::TimestampMs t = 0;
-  double value = 0;
-  model::Labels labels;
-};
-
 /// Parts of the log that partitions cover; asked only during a replay.
 class SealedRanges {
  public:
@@ -57,7 +49,7 @@ class Head {
     model::DurationMs partition_span = 30LL * 60 * 1000;
     model::DurationMs retention = 0;     ///< 0: none
     model::DurationMs future_limit = 0;  ///< 0: none
-    size_t max_exemplars = 100'000;
+    size_t max_exemplars = 100'000;      ///< of one block; further ones are dropped
   };
   explicit Head(Options options)
       : options_(options), blocks_(std::make_shared<const HeadBlocks>()) {}
@@ -110,7 +102,9 @@ class Head {
 
   uint64_t samples() const;
   size_t active_blocks() const { return active_.size(); }
-  std::vector<HeadExemplar> exemplars(uint32_t slot) const;
+  /// Of the series that match one of `selectors`, sorted by series.
+  std::vector<model::SeriesExemplars> exemplars(const std::vector<model::Matchers>& selectors,
+                                                model::TimeRange range) const;
 
  private:
   struct RowContext {
@@ -140,7 +134,7 @@ class Head {
   model::HistogramSample with_hint(const SeriesState& state, uint32_t slot,
                                    const model::HistogramSample& row);
   void count_rejection(Verdict verdict, uint32_t slot, model::TimestampMs t, WriteOutcome& outcome);
-  void apply_exemplars(const std::vector<ExemplarRow>& rows, WriteOutcome& outcome);
+  void apply_exemplars(const std::vector<ExemplarRow>& rows, const RowContext& context);
   HeadBlock& block_for(model::TimestampMs t, HeadBlock::Birth record);
   PairState& pair_of(SeriesState& state);
   void publish(const std::shared_ptr<HeadBlock>& block);
@@ -158,11 +152,6 @@ class Head {
   std::vector<PairState> pairs_;
   std::vector<uint32_t> free_pairs_;
   Guarded<std::shared_ptr<const HeadBlocks>> blocks_;
-  struct StoredExemplar {
-    SeriesHandle series;
-    HeadExemplar exemplar;
-  };
-  Guarded<std::deque<StoredExemplar>> exemplars_;
 };
 
 }  // namespace aerie::store

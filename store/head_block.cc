@@ -321,6 +321,26 @@ void HeadBlock::read(uint32_t slot, const Column& column, model::TimeRange range
   if (!late_.empty()) late_.merge_into(&column, range, out);
 }
 
+bool HeadBlock::add_exemplar(uint32_t slot, model::Exemplar exemplar, size_t limit) {
+  if (find(slot) == nullptr) return false;
+  const bool added = exemplars_.with([&](Exemplars& all) {
+    if (all.count >= limit) return false;
+    all.of_slots[slot].push_back(std::move(exemplar));
+    ++all.count;
+    return true;
+  });
+  if (added) has_exemplars_.store(true, std::memory_order_release);
+  return added;
+}
+
+std::vector<model::Exemplar> HeadBlock::exemplars(uint32_t slot) const {
+  if (!has_exemplars()) return {};
+  return exemplars_.with([&](const Exemplars& all) {
+    const auto found = all.of_slots.find(slot);
+    return found == all.of_slots.end() ? std::vector<model::Exemplar>() : found->second;
+  });
+}
+
 void HeadBlock::read_values(const Column& column, model::TimeRange range,
                             model::SeriesSamples& out) const {
   // Newest first until the range begins. The count of a segment is read before its clock's rows:

@@ -7,7 +7,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/guarded.h"
 #include "model/sample.h"
+#include "model/sample_source.h"
 #include "store/late_samples.h"
 #include "store/partition_set.h"
 #include "store/slot_directory.h"
@@ -119,6 +121,12 @@ class HeadBlock {
   void read(uint32_t slot, const Column& column, model::TimeRange range,
             model::SeriesSamples& out) const;
 
+  /// Writer. False if the series has no sample here, or the block is full of exemplars.
+  bool add_exemplar(uint32_t slot, model::Exemplar exemplar, size_t limit);
+  /// Reader. In the order in which they came.
+  std::vector<model::Exemplar> exemplars(uint32_t slot) const;
+  bool has_exemplars() const { return has_exemplars_.load(std::memory_order_acquire); }
+
   uint64_t samples() const { return samples_.load(std::memory_order_relaxed); }
   /// Of the samples inside; empty range if there are none.
   model::TimeRange extent() const;
@@ -151,6 +159,12 @@ class HeadBlock {
   SlotDirectory<Column> columns_;
   SlotDirectory<SharedClock> clocks_;
   StartHistory starts_;
+  struct Exemplars {
+    std::unordered_map<uint32_t, std::vector<model::Exemplar>> of_slots;
+    size_t count = 0;
+  };
+  Guarded<Exemplars> exemplars_;
+  std::atomic<bool> has_exemplars_{false};
   uint32_t clock_count_ = 0;
   std::unordered_map<model::TimestampMs, uint32_t> newest_;  // newest time of a clock -> the clock
   std::deque<std::shared_ptr<const model::NativeHistogram>> histograms_;

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "store/columns.h"
+#include "store/histogram_pack.h"
 
 namespace aerie::store {
 namespace {
@@ -32,43 +33,6 @@ bool same_layout(const NativeHistogram& a, const NativeHistogram& b) {
   return a.schema == b.schema && same_bits(a.zero_threshold, b.zero_threshold) &&
          a.positive_spans == b.positive_spans && a.negative_spans == b.negative_spans &&
          same_bits(a.custom_values, b.custom_values);
-}
-
-void put_spans(std::string& out, const std::vector<BucketSpan>& spans) {
-  put_varint(out, spans.size());
-  for (const BucketSpan& span : spans) {
-    put_zigzag(out, span.offset);
-    put_varint(out, span.length);
-  }
-}
-
-void put_numbers(std::string& out, const std::vector<double>& numbers) {
-  for (const double number : numbers) put_number(out, number);
-}
-
-/// Reads spans and returns the number of buckets they cover; fails the reader when that is absurd.
-uint64_t get_spans(ByteReader& in, std::vector<BucketSpan>& out) {
-  const uint64_t count = in.varint();
-  if (count > in.left()) in.fail();
-  uint64_t buckets = 0;
-  out.clear();
-  for (uint64_t i = 0; i < count && !in.failed(); ++i) {
-    const int64_t offset = in.zigzag();
-    const uint64_t length = in.varint();
-    if (offset != static_cast<int32_t>(offset) || length > kMaxBuckets) in.fail();
-    out.push_back({static_cast<int32_t>(offset), static_cast<uint32_t>(length)});
-    buckets += length;
-  }
-  if (buckets > kMaxBuckets) in.fail();
-  return in.failed() ? 0 : buckets;
-}
-
-void get_numbers(ByteReader& in, uint64_t count, std::vector<double>& out) {
-  if (count > in.left()) in.fail();
-  out.clear();
-  if (in.failed()) return;
-  out.reserve(count);
-  for (uint64_t i = 0; i < count && !in.failed(); ++i) out.push_back(get_number(in));
 }
 
 void put_histogram(std::string& out, const NativeHistogram& histogram,
@@ -109,6 +73,43 @@ void get_layout(ByteReader& in, NativeHistogram& histogram, Layout& layout) {
 
 }  // namespace
 
+void put_spans(std::string& out, const std::vector<BucketSpan>& spans) {
+  put_varint(out, spans.size());
+  for (const BucketSpan& span : spans) {
+    put_zigzag(out, span.offset);
+    put_varint(out, span.length);
+  }
+}
+
+void put_numbers(std::string& out, const std::vector<double>& numbers) {
+  for (const double number : numbers) put_number(out, number);
+}
+
+/// Reads spans and returns the number of buckets they cover; fails the reader when that is absurd.
+uint64_t get_spans(ByteReader& in, std::vector<BucketSpan>& out) {
+  const uint64_t count = in.varint();
+  if (count > in.left()) in.fail();
+  uint64_t buckets = 0;
+  out.clear();
+  for (uint64_t i = 0; i < count && !in.failed(); ++i) {
+    const int64_t offset = in.zigzag();
+    const uint64_t length = in.varint();
+    if (offset != static_cast<int32_t>(offset) || length > kMaxBuckets) in.fail();
+    out.push_back({static_cast<int32_t>(offset), static_cast<uint32_t>(length)});
+    buckets += length;
+  }
+  if (buckets > kMaxBuckets) in.fail();
+  return in.failed() ? 0 : buckets;
+}
+
+void get_numbers(ByteReader& in, uint64_t count, std::vector<double>& out) {
+  if (count > in.left()) in.fail();
+  out.clear();
+  if (in.failed()) return;
+  out.reserve(count);
+  for (uint64_t i = 0; i < count && !in.failed(); ++i) out.push_back(get_number(in));
+}
+
 bool storable(const NativeHistogram& histogram) {
   const auto covered = [](const std::vector<BucketSpan>& spans) {
     uint64_t buckets = 0;
@@ -129,7 +130,9 @@ bool same_histogram(const NativeHistogram& a, const NativeHistogram& b) {
          same_bits(a.negative_buckets, b.negative_buckets);
 }
 
-void put_histograms(std::span<const model::HistogramSample> samples, ColumnBytes& out) {
+namespace {
+
+void put_plain(std::span<const model::HistogramSample> samples, ColumnBytes& out) {
   put_u8(out.head, static_cast<uint8_t>(ColumnKind::PlainHistograms));
   const NativeHistogram* before = nullptr;
   for (const model::HistogramSample& sample : samples) {
@@ -138,9 +141,25 @@ void put_histograms(std::span<const model::HistogramSample> samples, ColumnBytes
   }
 }
 
+}  // namespace
+
+void put_histograms(std::span<const model::HistogramSample> samples, ColumnBytes& out) {
+  constexpr size_t kFewRows = 8;  // columns of their own do not pay for sure
+  ColumnBytes packed;
+  const bool is_packed = pack_histograms(samples, packed);
+  ColumnBytes plain;
+  if (!is_packed || samples.size() <= kFewRows) put_plain(samples, plain);
+  const bool take_packed = is_packed && (plain.size() == 0 || packed.size() < plain.size());
+  const ColumnBytes& smaller = take_packed ? packed : plain;
+  out.head += smaller.head;
+  out.body += smaller.body;
+}
+
 Status get_histograms(ColumnReader& in, std::span<const model::TimestampMs> timestamps,
                       std::vector<model::HistogramSample>& out) {
   const uint8_t kind = in.head.u8();
+  if (!in.head.failed() && static_cast<ColumnKind>(kind) == ColumnKind::PackedHistograms)
+    return unpack_histograms(in, timestamps, out);
   if (in.head.failed() || static_cast<ColumnKind>(kind) != ColumnKind::PlainHistograms)
     return Error(ErrorCode::Corruption, "unknown histogram column kind " + std::to_string(kind));
   NativeHistogram histogram;

@@ -1,9 +1,11 @@
 #include "store/local_store.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/log.h"
+#include "store/exemplar_reader.h"
 #include "store/merged_selection.h"
 
 namespace aerie::store {
@@ -257,6 +259,21 @@ Result<std::vector<std::string>> LocalStore::label_values(std::string_view name,
   auto sealed = partitions_->pin()->label_values(name, matchers, range);
   if (!sealed) return std::move(sealed).error();
   return united(std::move(head), std::move(*sealed));
+}
+
+Result<std::vector<model::SeriesExemplars>> LocalStore::exemplars(
+    const std::vector<model::Matchers>& selectors, model::TimeRange range) const {
+  auto head = head_.exemplars(selectors, range);
+  auto sealed = partitions_->pin()->exemplars(selectors, range);
+  if (!sealed) return sealed;
+  FoundExemplars all;
+  for (auto* part : {&*sealed, &head}) {
+    for (model::SeriesExemplars& one : *part) {
+      auto& mine = all[std::move(one.series)];
+      std::move(one.exemplars.begin(), one.exemplars.end(), std::back_inserter(mine));
+    }
+  }
+  return tidy(std::move(all));  // what is sealed meanwhile is in both
 }
 
 std::vector<FamilyMetadata> LocalStore::metadata(std::string_view metric_family) const {

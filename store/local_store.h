@@ -45,6 +45,8 @@ class LocalStore final : public Store {
   Result<std::vector<std::string>> label_values(std::string_view name,
                                                 const model::Matchers& matchers,
                                                 model::TimeRange range) const override;
+  Result<std::vector<model::SeriesExemplars>> exemplars(
+      const std::vector<model::Matchers>& selectors, model::TimeRange range) const override;
   std::vector<FamilyMetadata> metadata(std::string_view metric_family) const override;
   Arrivals& arrivals() override { return arrivals_; }
   Result<std::shared_ptr<KeyedTable>> table(const std::string& name) override {

@@ -1,6 +1,7 @@
 #include "store/merge_stream.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace aerie::store {
@@ -45,6 +46,24 @@ Result<bool> MergeStream::advance(Cursor& cursor) {
   return !cursor.labels.empty();
 }
 
+/// Series come in ascending order, as the exemplars lie.
+Status MergeStream::add_exemplars(Cursor& cursor, uint32_t series, SealSeries& out) {
+  while (true) {
+    for (; cursor.exemplar_at < cursor.exemplars.size(); ++cursor.exemplar_at) {
+      BlockExemplars& one = cursor.exemplars[cursor.exemplar_at];
+      if (one.series > series) return {};
+      if (one.series == series)
+        std::move(one.exemplars.begin(), one.exemplars.end(), std::back_inserter(out.exemplars));
+    }
+    if (cursor.exemplar_block == UINT32_MAX) return {};
+    auto block = cursor.partition->exemplars(cursor.exemplar_block);
+    if (!block) return std::move(block).error();
+    cursor.exemplar_block = block->empty() ? UINT32_MAX : cursor.exemplar_block + 1;
+    cursor.exemplars = std::move(*block);
+    cursor.exemplar_at = 0;
+  }
+}
+
 Status MergeStream::add(Cursor& cursor, SealSeries& out) {
   part_.clear();
   const Partition& partition = *cursor.partition;
@@ -55,7 +74,7 @@ Status MergeStream::add(Cursor& cursor, SealSeries& out) {
     erase_samples(part_, erasures_->ranges(out.labels, info.erasures, info.samples));
   }
   model::merge_samples(out.samples, std::move(part_));
-  return {};
+  return add_exemplars(cursor, series, out);
 }
 
 Result<bool> MergeStream::next(SealSeries& out) {
@@ -71,6 +90,7 @@ Result<bool> MergeStream::next(SealSeries& out) {
     if (less(cursor.labels[cursor.at], least->labels[least->at])) least = &cursor;
   out.labels = least->labels[least->at];
   out.samples.clear();
+  out.exemplars.clear();
   bool ended = false;
   for (Cursor& cursor : cursors_) {
     if (cursor.labels[cursor.at] != out.labels) continue;
@@ -79,6 +99,7 @@ Result<bool> MergeStream::next(SealSeries& out) {
     if (!more) return more;
     ended = ended || !*more;
   }
+  tidy_exemplars(out.exemplars);
   if (ended) std::erase_if(cursors_, [](const Cursor& cursor) { return cursor.labels.empty(); });
   return true;
 }

@@ -29,7 +29,11 @@ class MergeStream {
     uint32_t first = 0;                 // number of the first series of `labels`
     std::vector<model::Labels> labels;  // of a block of series
     size_t at = 0;
+    std::vector<BlockExemplars> exemplars;  // of the block of exemplars that is being read
+    uint32_t exemplar_block = 0;            // the next one
+    size_t exemplar_at = 0;
   };
+  Status add_exemplars(Cursor& cursor, uint32_t series, SealSeries& out);
   Status fill(Cursor& cursor);
   Result<bool> advance(Cursor& cursor);
   Status add(Cursor& cursor, SealSeries& out);

@@ -104,4 +104,21 @@ Result<std::shared_ptr<const Partition::Clock>> Partition::clock(uint32_t number
   return std::shared_ptr<const Clock>(std::move(clock));
 }
 
+Result<std::vector<BlockExemplars>> Partition::exemplars(uint32_t number) const {
+  const auto damaged = [&](Error error) {
+    return named(std::move(error).with(fmt::format("exemplar block {}", number)));
+  };
+  const std::string key = record_key(prefix_, RecordKind::Exemplars, number);
+  auto value = database_->get(RocksDatabase::Family::Data, key);
+  if (!value) return damaged(std::move(value).error());
+  if (!value->has_value()) return std::vector<BlockExemplars>();
+  auto content = without_checksum(**value, record_.seed);
+  if (!content) return damaged(std::move(content).error());
+  auto block = parse_exemplar_block(*content);
+  if (!block) return damaged(std::move(block).error());
+  if (block->back().series >= record_.info.series_count)
+    return damaged(Error(ErrorCode::Corruption, "no such series"));
+  return block;
+}
+
 }  // namespace aerie::store

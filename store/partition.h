@@ -8,6 +8,7 @@
 #include "base/guarded.h"
 #include "base/result.h"
 #include "store/column_group.h"
+#include "store/exemplar_block.h"
 #include "store/index_reader.h"
 #include "store/partition_record.h"
 #include "store/rocks_database.h"
@@ -32,6 +33,8 @@ class Partition {
   Result<std::shared_ptr<const IndexReader>> index() const;
   Result<std::shared_ptr<const ColumnGroup>> group(uint32_t number) const;
   Result<std::shared_ptr<const Clock>> clock(uint32_t number) const;
+  /// Block `number` of the exemplars, series ascending from block to block; none behind the last.
+  Result<std::vector<BlockExemplars>> exemplars(uint32_t number) const;
 
  private:
   Result<std::string> record(RocksDatabase::Family family, const std::string& key,

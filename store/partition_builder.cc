@@ -13,6 +13,7 @@ namespace aerie::store {
 namespace {
 
 constexpr uint8_t kClocksVersion = 0;
+constexpr size_t kExemplarBlockBytes = 64u << 10;  // before compression
 
 Error invalid(std::string message) { return Error(ErrorCode::InvalidArgument, std::move(message)); }
 
@@ -160,6 +161,11 @@ Status PartitionBuilder::add(const SealSeries& series) {
     range.first = std::min(range.first, samples.histograms.front().t);
     range.last = std::max(range.last, samples.histograms.back().t);
   }
+  if (!series.exemplars.empty()) {
+    exemplars_.add(number, series.exemplars);
+    if (exemplars_.bytes() >= kExemplarBlockBytes)
+      if (Status status = close_exemplars(); !status) return status;
+  }
   index_.add(series.labels);
   last_labels_ = series.labels;
   ++record_.info.series_count;
@@ -208,6 +214,24 @@ Status PartitionBuilder::put_clocks() {
     if (Status status = put_data(record_key(prefix_, RecordKind::Clocks, number), block); !status)
       return status;
   }
+  return {};
+}
+
+Status PartitionBuilder::close_exemplars() {
+  if (exemplars_.empty()) return {};
+  Result<std::string> block = exemplars_.finish();
+  if (!block) return std::move(block).error();
+  append_checksum(*block, record_.seed);
+  exemplar_blocks_.push_back(std::move(*block));
+  return {};
+}
+
+Status PartitionBuilder::put_exemplars() {
+  if (Status status = close_exemplars(); !status) return status;
+  for (size_t i = 0; i < exemplar_blocks_.size(); ++i) {
+    const std::string key = record_key(prefix_, RecordKind::Exemplars, static_cast<uint32_t>(i));
+    if (Status status = put_data(key, exemplar_blocks_[i]); !status) return status;
+  }
   return finish_data_file();
 }
 
@@ -249,6 +273,7 @@ Result<CommitRecord> PartitionBuilder::commit(const std::function<void()>& built
   if (index_.series_count() == 0) return invalid("a partition needs at least one sample");
   if (Status status = close_group(); !status) return std::move(status).error();
   if (Status status = put_clocks(); !status) return std::move(status).error();
+  if (Status status = put_exemplars(); !status) return std::move(status).error();
   if (Status status = write_index(); !status) return std::move(status).error();
   std::vector<std::string> data;
   for (const auto& file : data_files_) data.push_back(file->path());

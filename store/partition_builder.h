@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "store/column_group.h"
 #include "store/columns.h"
+#include "store/exemplar_block.h"
 #include "store/index_writer.h"
 #include "store/partition_record.h"
 #include "store/rocks_database.h"
@@ -52,6 +53,8 @@ class PartitionBuilder {
   Status put_data(const std::string& key, std::string_view value);
   Status finish_data_file();
   Status put_clocks();
+  Status close_exemplars();
+  Status put_exemplars();
   Status write_index();
   std::string file_name(const char* kind, size_t number) const;
 
@@ -63,6 +66,8 @@ class PartitionBuilder {
   std::vector<std::unique_ptr<RocksDatabase::FileBuilder>> data_files_;
   std::unique_ptr<RocksDatabase::FileBuilder> data_;  // the one being written
   std::unique_ptr<RocksDatabase::FileBuilder> index_file_;
+  ExemplarBlockWriter exemplars_;
+  std::vector<std::string> exemplar_blocks_;  // finished
   GroupBuilder group_;
   std::vector<uint32_t> group_sizes_;
   IndexWriter index_;

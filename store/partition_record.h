@@ -19,7 +19,8 @@ enum class RecordKind : uint8_t {
   Postings = 4,
   Series = 5,
   Group = 16,
-  Clocks = 17
+  Clocks = 17,
+  Exemplars = 18
 };
 
 inline constexpr size_t kPartitionPrefixBytes = 15;

@@ -55,6 +55,7 @@ struct PartitionInfo {
 struct SealSeries {
   model::Labels labels;
   model::SeriesSamples samples;
+  std::vector<model::Exemplar> exemplars;  ///< ascending in time; kept only beside samples
 };
 
 /// What becomes one partition. docs/formats/partition.md.

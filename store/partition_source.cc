@@ -3,6 +3,7 @@
 
 #include "model/sample_source.h"
 #include "store/erasures.h"
+#include "store/exemplar_reader.h"
 #include "store/partition.h"
 #include "store/read_cache.h"
 #include "store/series_reader.h"
@@ -152,6 +153,15 @@ class PartitionSource final : public model::SampleSource {
     return collect(matchers, range, [=](const IndexReader& index, const SeriesSet* set) {
       return index.label_values(name, set);
     });
+  }
+
+  Result<std::vector<model::SeriesExemplars>> exemplars(
+      const std::vector<model::Matchers>& selectors, TimeRange range) const override {
+    FoundExemplars found;
+    for (const auto& partition : partitions_)
+      if (Status status = find_exemplars(*partition, selectors, range, found); !status)
+        return std::move(status).error();
+    return tidy(std::move(found));
   }
 
  private:

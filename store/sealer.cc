@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "store/exemplar_block.h"
 
 namespace aerie::store {
 namespace {
@@ -42,6 +43,8 @@ class BlockReader {
     out.samples.clear();
     const uint32_t slot = group_[at_].slot;
     block_.read(slot, *block_.find(slot), {}, out.samples);
+    out.exemplars = block_.exemplars(slot);
+    tidy_exemplars(out.exemplars);
     ++at_;
     return true;
   }

@@ -8,9 +8,11 @@
 #include "base/check.h"
 #include "store/column_group.h"
 #include "store/columns.h"
+#include "store/exemplar_block.h"
+#include "store/start_times.h"
 
-/// The first byte chooses: decode hostile bytes as a column, a clock or histograms; or encode
-/// hostile doubles and demand them back.
+/// The first byte chooses: decode hostile bytes as a column, a clock, histograms, start timestamps
+/// or exemplars; or encode hostile doubles and demand them back.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace aerie;
   using namespace aerie::store;
@@ -19,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const size_t rows = 1 + data[1] * 4;
   const size_t split = bytes.size() * data[2] / 256;
   ColumnReader in{ByteReader(bytes.substr(0, split)), ByteReader(bytes.substr(split))};
-  switch (data[0] % 4) {
+  switch (data[0] % 6) {
     case 0: {
       std::vector<double> values(rows);
       FloatDecoder().get(in, values).ignore("any answer will do");
@@ -34,6 +36,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       const std::vector<model::TimestampMs> timestamps(rows);
       std::vector<model::HistogramSample> samples;
       get_histograms(in, timestamps, samples).ignore("any answer will do");
+      break;
+    }
+    case 3: {
+      const std::vector<model::TimestampMs> timestamps(rows);
+      std::vector<model::TimestampMs> starts;
+      get_start_column(in, timestamps, starts).ignore("any answer will do");
+      break;
+    }
+    case 4: {
+      const auto block = parse_exemplar_block(bytes);
+      if (block.ok()) AERIE_CHECK(!block->empty(), "a block of exemplars is never empty");
       break;
     }
     default: {

@@ -275,6 +275,28 @@ TEST_CASE("queries are formatted and taken apart") {
         R"("op":">","rhs":{"type":"numberLiteral","val":"2"},"type":"binaryExpr"}})");
 }
 
+TEST_CASE("exemplars of the series that a query reads") {
+  ApiServer server;
+  store::WriteBatch batch;
+  for (const char* le : {"1", "2"}) {
+    const auto handle = server.store().resolve({{"__name__", "latency_bucket"}, {"le", le}});
+    batch.floats.push_back({handle, ApiServer::kNow, 1});
+    batch.exemplars.push_back({handle, ApiServer::kNow - 521, 0.25, {{"trace_id", le}}});
+  }
+  REQUIRE(server.store().append_and_wait(std::move(batch)).ok());
+  const std::string path = "/api/v1/query_exemplars?start=1699999000&end=1700000001&query=";
+  const std::string second =
+      R"({"seriesLabels":{"__name__":"latency_bucket","le":"2"},"exemplars":[)"
+      R"({"labels":{"trace_id":"2"},"value":"0.25","timestamp":1699999999.479}]})";
+  CHECK(shown(server.get(path + "rate(latency_bucket{le=\"2\"}[5m])")) ==
+        R"(200 {"status":"success","data":[)" + second + "]}");
+  const auto both = shown(server.get(path + "latency_bucket%2Blatency_bucket"));
+  CHECK(both.find(second) != std::string::npos);
+  CHECK(both.find(R"("trace_id":"1")") != std::string::npos);
+  CHECK(shown(server.get("/api/v1/query_exemplars?start=1&end=2&query=latency_bucket")) ==
+        R"(200 {"status":"success","data":[]})");
+}
+
 TEST_CASE("what is not in the API is not found, what is not allowed says so") {
   ApiServer server;
   CHECK(server.get("/api/v1/query_exemplars?query=1").status == 204);

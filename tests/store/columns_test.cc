@@ -2,8 +2,10 @@
 
 #include <catch2/catch.hpp>
 
+#include <bit>
 #include <cmath>
 #include <iostream>
+#include <map>
 
 #include "store/column_group.h"
 #include "tests/store/support/columns.h"
@@ -225,6 +227,116 @@ TEST_CASE("histograms come back whole, stale markers and changing layouts includ
     for (size_t i = 0; i < back.size(); ++i)
       REQUIRE(same_histogram(*back[i].histogram, *samples[i].histogram));
   }
+}
+
+namespace {
+
+/// A histogram that grows as latencies do, new buckets appearing now and then.
+std::vector<model::HistogramSample> growing_histogram(Random& random, size_t rows) {
+  std::vector<model::HistogramSample> out;
+  std::map<int32_t, double> counts;
+  double sum = 0;
+  for (size_t i = 0; i < rows; ++i) {
+    for (uint64_t n = random() % 50; n > 0; --n) {
+      ++counts[static_cast<int32_t>(std::popcount(random()))];
+      sum += static_cast<double>(random() % 1'000'000) / 1e6;
+    }
+    auto h = std::make_shared<model::NativeHistogram>();
+    h->schema = 3;
+    h->is_float = false;
+    h->reset_hint = i == 0 ? model::ResetHint::Unknown : model::ResetHint::No;
+    h->zero_threshold = 2.938735877055719e-39;
+    h->sum = sum;
+    int32_t next = 0;
+    for (const auto& [index, count] : counts) {
+      if (h->positive_spans.empty() || index != next)
+        h->positive_spans.push_back({index - next, 0});
+      ++h->positive_spans.back().length;
+      h->positive_buckets.push_back(count);
+      h->count += count;
+      next = index + 1;
+    }
+    out.push_back({static_cast<int64_t>(i) * 15'000, std::move(h)});
+  }
+  return out;
+}
+
+std::vector<model::HistogramSample> there_and_back(
+    const std::vector<model::HistogramSample>& samples, ColumnBytes& column) {
+  std::vector<model::TimestampMs> timestamps;
+  for (const model::HistogramSample& sample : samples) timestamps.push_back(sample.t);
+  put_histograms(samples, column);
+  ColumnReader in{ByteReader(column.head), ByteReader(column.body)};
+  std::vector<model::HistogramSample> back;
+  must(get_histograms(in, timestamps, back));
+  REQUIRE(in.head.at_end());
+  REQUIRE(in.body.at_end());
+  return back;
+}
+
+}  // namespace
+
+TEST_CASE("native histograms lie as one column a bucket") {
+  const uint64_t seed = test_seed();
+  INFO("AERIE_SEED=" << seed);
+  Random random(seed);
+  auto samples = growing_histogram(random, 120);
+  auto stale = std::make_shared<model::NativeHistogram>();
+  stale->sum = model::stale_marker();
+  samples.push_back({120 * 15'000, stale});
+  ColumnBytes column;
+  const auto back = there_and_back(samples, column);
+  for (size_t i = 0; i < back.size(); ++i)
+    REQUIRE(same_histogram(*back[i].histogram, *samples[i].histogram));
+  CHECK(column.head[0] == static_cast<char>(ColumnKind::PackedHistograms));
+  size_t numbers = 0;
+  for (const auto& sample : samples) numbers += sample.histogram->positive_buckets.size() + 4;
+  CHECK(column.size() < numbers);  // less than a byte a number
+}
+
+TEST_CASE("golden bytes of packed histograms") {
+  std::vector<model::HistogramSample> samples;
+  for (int i = 0; i < 12; ++i) {
+    auto h = std::make_shared<model::NativeHistogram>();
+    h->is_float = false;
+    h->reset_hint = model::ResetHint::No;
+    h->schema = 1;
+    h->sum = i;
+    h->count = 5 + 3 * i;
+    h->positive_spans = {{2, 2}};
+    h->positive_buckets = {5.0 + i, 2.0 * i};
+    samples.push_back({i, std::move(h)});
+  }
+  ColumnBytes column;
+  there_and_back(samples, column);
+  CHECK(hex(column.head) ==
+        "21 01 02 10 00 00 01 0c 01 04 02 00 01 10 04 04 00 01 00 02 00 00 01 10 00 04 00 01 0a 02 "
+        "00 00 04 00 01 00 04 00 00 01 01 10 00");
+  CHECK(column.body.empty());
+  // Every single change of a head is refused or decodes to as many rows.
+  const std::vector<model::TimestampMs> timestamps(12);
+  for (size_t bit = 0; bit < column.head.size() * 8; ++bit) {
+    std::string flipped = column.head;
+    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
+    ColumnReader in{ByteReader(flipped), ByteReader(column.body)};
+    std::vector<model::HistogramSample> back;
+    if (get_histograms(in, timestamps, back).ok()) CHECK(back.size() == timestamps.size());
+  }
+}
+
+TEST_CASE("a layout that names a bucket twice is kept as it is") {
+  std::vector<model::HistogramSample> samples;
+  for (int i = 0; i < 20; ++i) {
+    auto h = std::make_shared<model::NativeHistogram>();
+    h->positive_spans = {{0, 2}, {-1, 1}};
+    h->positive_buckets = {1, 2, static_cast<double>(i)};
+    samples.push_back({i, std::move(h)});
+  }
+  ColumnBytes column;
+  const auto back = there_and_back(samples, column);
+  CHECK(column.head[0] == static_cast<char>(ColumnKind::PlainHistograms));
+  for (size_t i = 0; i < back.size(); ++i)
+    CHECK(same_histogram(*back[i].histogram, *samples[i].histogram));
 }
 
 TEST_CASE("a column group has its documented bytes and finds the columns of a series") {
