@@ -12,6 +12,22 @@ constexpr uint32_t kActiveMinutes = 10;
 // One series in sixteen is looked at for unlabelled pairs.
 constexpr uint64_t kWatchMask = 15;
 
+/// Sorts the floats from `first` on, of one series, and their starts with them.
+void sort_by_time(store::WriteBatch& batch, size_t first) {
+  const auto at = static_cast<ptrdiff_t>(first);
+  std::vector<std::pair<store::FloatRow, model::TimestampMs>> rows;
+  for (size_t i = first; i < batch.floats.size(); ++i)
+    rows.emplace_back(batch.floats[i], batch.start_of(i));
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const auto& a, const auto& b) { return a.first.t < b.first.t; });
+  const bool with_starts = !batch.float_starts.empty();
+  std::transform(rows.begin(), rows.end(), batch.floats.begin() + at,
+                 [](const auto& row) { return row.first; });
+  if (with_starts)
+    std::transform(rows.begin(), rows.end(), batch.float_starts.begin() + at,
+                   [](const auto& row) { return row.second; });
+}
+
 void refuse(PreparedWrite& write, ClusterShare& share, const Refused& refused, uint32_t rows) {
   write.refused[static_cast<size_t>(refused.reason)] += rows;
   share.refused[static_cast<size_t>(refused.reason)] += rows;
@@ -343,17 +359,22 @@ void RequestProcessor::add_floats(Pass& pass, uint32_t index, SenderShare& share
     return;
   }
   auto& floats = pass.write.batch.floats;
+  auto& float_starts = pass.write.batch.float_starts;
+  const auto& starts = pass.work.decoder->starts();
   const size_t first = floats.size();
   bool ordered = true;
   for (uint32_t s = 0; s < series.samples; ++s) {
     if (!pass.wanted(pass.float_rows++)) continue;
     ordered = ordered && (floats.size() == first || floats.back().t <= samples[s].t);
     floats.push_back({pass.work.found[index].handle, samples[s].t, samples[s].value});
+    const size_t sample = series.first_sample + s;
+    if (sample < starts.size() && starts[sample] != 0) {
+      float_starts.resize(floats.size());
+      float_starts.back() = starts[sample];
+    }
   }
-  if (!ordered) {
-    std::stable_sort(floats.begin() + static_cast<ptrdiff_t>(first), floats.end(),
-                     [](const auto& a, const auto& b) { return a.t < b.t; });
-  }
+  if (!float_starts.empty()) float_starts.resize(floats.size());
+  if (!ordered) sort_by_time(pass.write.batch, first);
   share.rows += static_cast<uint32_t>(floats.size() - first);
 }
 
@@ -378,7 +399,8 @@ Status RequestProcessor::add_histograms(Pass& pass, uint32_t index, SenderShare&
     share.newest = std::max(share.newest, decoded.t);
     const uint32_t row = pass.histogram_rows++;
     if (pass.stale != nullptr && !pass.wanted(pass.stale->floats + row)) continue;
-    rows.push_back({pass.work.found[index].handle, decoded.t, std::move(decoded.histogram)});
+    rows.push_back(
+        {pass.work.found[index].handle, decoded.t, std::move(decoded.histogram), decoded.start});
   }
   std::stable_sort(rows.begin() + static_cast<ptrdiff_t>(first), rows.end(),
                    [](const auto& a, const auto& b) { return a.t < b.t; });

@@ -22,12 +22,12 @@ enum class ColumnKind : uint8_t {
   Xor = 6,
   Raw = 7,
   OrderedBits = 8,
-  BucketMatrix = 16,  // reserved, as Exemplars and Metadata
+  BucketChain = 16,
   PlainHistograms = 32,
   PackedHistograms = 33,
-  Exemplars = 48,
+  Exemplars = 48,  // reserved
   StartTimestamps = 49,
-  Metadata = 50,
+  Metadata = 50,  // reserved
 };
 
 /// Columns longer than this are refused by writer and reader.
@@ -63,8 +63,8 @@ class FloatEncoder {
 /// Decodes columns of doubles, whole. One owner; keeps its memory from call to call.
 class FloatDecoder {
  public:
-  /// Fills `out` (its length says how many rows, at least one). Errors: Corruption; `out` is then
-  /// undefined.
+  /// Fills `out` (its length says how many rows, at least one). Of a chained column: how far it
+  /// lies above the one before it (bucket_chain.h). Errors: Corruption; `out` is then undefined.
   Status get(ColumnReader& in, std::span<double> out);
 
  private:

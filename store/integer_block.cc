@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 #include <numeric>
+#include <utility>
 
 namespace aerie::store {
 namespace {
@@ -83,25 +84,61 @@ uint64_t careful_get(std::string_view bytes, size_t bit, unsigned width) {
   return value & mask_of(width);
 }
 
+// Eight numbers of any width begin and end at a byte: their places are known when compiling.
+constexpr size_t kLane = 8;
+constexpr unsigned kWidestLane = 32;
+
+template <unsigned kWidth>
+void get_lanes(const char* bytes, size_t lanes, uint64_t* out) {
+  constexpr uint64_t kMask = (uint64_t{1} << kWidth) - 1;
+  for (size_t lane = 0; lane < lanes; ++lane, bytes += kWidth, out += kLane) {
+#pragma GCC unroll 8
+    for (size_t i = 0; i < kLane; ++i) {
+      uint64_t word;
+      std::memcpy(&word, bytes + i * kWidth / 8, 8);
+      out[i] = (word >> (i * kWidth % 8)) & kMask;
+    }
+  }
+}
+
+using GetLanes = void (*)(const char*, size_t, uint64_t*);
+template <size_t... kWidths>
+constexpr std::array<GetLanes, sizeof...(kWidths)> lanes_of(std::index_sequence<kWidths...>) {
+  return {get_lanes<static_cast<unsigned>(kWidths + 1)>...};
+}
+constexpr auto kGetLanes = lanes_of(std::make_index_sequence<kWidestLane>());
+
 void get_bits(std::string_view bytes, unsigned width, std::span<uint64_t> out) {
   if (width == 0) {
     std::fill(out.begin(), out.end(), 0);
     return;
   }
   size_t index = 0;
-  if (width <= 57 && bytes.size() >= 8) {
+  if (width <= kWidestLane && bytes.size() >= width + 8) {
+    // The last load of a lane reads at most eight bytes behind it.
+    const size_t lanes = std::min(out.size() / kLane, (bytes.size() - 8) / width);
+    kGetLanes[width - 1](bytes.data(), lanes, out.data());
+    index = lanes * kLane;
+  } else if (width <= 57 && bytes.size() >= 8) {
     // Whole-word loads as long as eight bytes lie ahead.
     const size_t last_start = bytes.size() - 8;
-    const size_t safe = std::min(out.size(), (last_start * 8 + 7) / width + 1);
     const uint64_t mask = mask_of(width);
-    const char* base = bytes.data();
-    for (size_t bit = 0; index < safe && (bit >> 3) <= last_start; ++index, bit += width) {
+    for (size_t bit = 0; index < out.size() && (bit >> 3) <= last_start; ++index, bit += width) {
       uint64_t word;
-      std::memcpy(&word, base + (bit >> 3), 8);
+      std::memcpy(&word, bytes.data() + (bit >> 3), 8);
       out[index] = (word >> (bit & 7)) & mask;
     }
   }
   for (; index < out.size(); ++index) out[index] = careful_get(bytes, index * width, width);
+}
+
+/// number = base + scale * number.
+void unscale(std::span<uint64_t> numbers, uint64_t base, uint64_t scale) {
+  if (scale == 1) {
+    for (uint64_t& number : numbers) number += base;
+  } else {
+    for (uint64_t& number : numbers) number = base + scale * number;
+  }
 }
 
 Error corrupt(const char* what) { return Error(ErrorCode::Corruption, what); }
@@ -277,19 +314,17 @@ Status get_integers(ColumnReader& in, std::span<int64_t> out) {
     return corrupt("integers: scale without residuals");
   }
   if (in.head.failed()) return corrupt("integers: head too short");
-  if (order == 0) {
-    for (uint64_t& number : residuals) number = base + scale * number;
-    return {};
-  }
+  unscale(residuals, base, scale);
+  if (order == 0) return {};
   uint64_t sum = first;
   numbers[0] = first;
   if (order == 1) {
-    for (uint64_t& number : residuals) number = sum += base + scale * number;
+    for (uint64_t& number : residuals) number = sum += number;
     return {};
   }
   numbers[1] = sum += delta;
   for (uint64_t& number : residuals) {
-    delta += base + scale * number;
+    delta += number;
     number = sum += delta;
   }
   return {};

@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 #include <xxhash.h>
 
+#include "store/bucket_chain.h"
 #include "store/checksum.h"
 #include "store/start_times.h"
 
@@ -81,19 +82,37 @@ Result<uint32_t> PartitionBuilder::clock_of(const std::vector<model::TimestampMs
   return last_clock_;
 }
 
-Status PartitionBuilder::add_floats(uint32_t series, const model::SeriesSamples& samples) {
+bool PartitionBuilder::may_chain(const SealSeries& series) const {
+  return chain_ > 0 && chain_ < kLongestChain && series.samples.histograms.empty() &&
+         series.samples.values.size() == below_.size() &&
+         same_histogram_buckets(last_labels_, series.labels) &&
+         series.samples.timestamps == last_timestamps_;
+}
+
+Status PartitionBuilder::add_floats(uint32_t series, const SealSeries& added) {
+  const model::SeriesSamples& samples = added.samples;
+  const bool chainable = may_chain(added);
   Result<uint32_t> clock = clock_of(samples.timestamps);
   if (!clock) return std::move(clock).error();
   column_.clear();
   encoder_.put(samples.values, column_);
+  bool chained = false;
+  if (chainable) {
+    ColumnBytes above;
+    chained = put_chained(encoder_, below_, samples.values, above) && above.size() < column_.size();
+    if (chained) column_ = std::move(above);
+  }
   // What is sealed leaves the log: it must be proven readable first.
   back_.resize(samples.values.size());
   ColumnReader reader{ByteReader(column_.head), ByteReader(column_.body)};
   Status status = decoder_.get(reader, back_);
+  if (status && chained) add_below(below_, back_);
   if (!status || !reader.head.at_end() || !reader.body.at_end() ||
       std::memcmp(back_.data(), samples.values.data(), back_.size() * sizeof(double)) != 0)
     return Error(ErrorCode::Internal, "a column did not come back bit for bit");
   group_.add(series, ColumnRole::Floats, *clock, column_);
+  chain_ = chained ? chain_ + 1 : 1;
+  below_ = samples.values;
   return samples.starts.empty() ? Status() : add_starts(series, samples.timestamps, samples.starts);
 }
 
@@ -143,18 +162,19 @@ Status PartitionBuilder::add(const SealSeries& series) {
   const bool full = group_.bytes() >= options_.group_bytes ||
                     group_.columns() >= options_.group_columns ||
                     (metric_changes && group_.bytes() >= options_.least_group_bytes);
-  if (!group_.empty() && full)
+  if (!group_.empty() && full && !may_chain(series))
     if (Status status = close_group(); !status) return status;
 
   const uint32_t number = index_.series_count();
   if (number == UINT32_MAX - kSeriesPerBlock) return invalid("too many series in one partition");
   model::TimeRange& range = record_.info.samples;
   if (!samples.timestamps.empty()) {
-    if (Status status = add_floats(number, samples); !status)
+    if (Status status = add_floats(number, series); !status)
       return std::move(status).error().with(series.labels.to_string());
     range.first = std::min(range.first, samples.timestamps.front());
     range.last = std::max(range.last, samples.timestamps.back());
   }
+  if (samples.timestamps.empty() || !samples.histograms.empty()) chain_ = 0;
   if (!samples.histograms.empty()) {
     if (Status status = add_histograms(number, samples); !status)
       return std::move(status).error().with(series.labels.to_string());
@@ -175,6 +195,7 @@ Status PartitionBuilder::add(const SealSeries& series) {
 
 Status PartitionBuilder::close_group() {
   const uint32_t series = group_.series_count();
+  chain_ = 0;
   Result<std::string> bytes = group_.finish();
   if (!bytes) return std::move(bytes).error();
   const auto number = static_cast<uint32_t>(group_sizes_.size());

@@ -43,7 +43,9 @@ class PartitionBuilder {
 
  private:
   Result<uint32_t> clock_of(const std::vector<model::TimestampMs>& timestamps);
-  Status add_floats(uint32_t series, const model::SeriesSamples& samples);
+  Status add_floats(uint32_t series, const SealSeries& added);
+  /// True if the values can be told from those of the series before it, in the same group.
+  bool may_chain(const SealSeries& series) const;
   /// Of the column just added, whose clock is `timestamps`.
   Status add_starts(uint32_t series, const std::vector<model::TimestampMs>& timestamps,
                     const std::vector<model::TimestampMs>& starts);
@@ -66,6 +68,8 @@ class PartitionBuilder {
   std::vector<std::unique_ptr<RocksDatabase::FileBuilder>> data_files_;
   std::unique_ptr<RocksDatabase::FileBuilder> data_;  // the one being written
   std::unique_ptr<RocksDatabase::FileBuilder> index_file_;
+  std::vector<double> below_;  // values of the last series if it may be chained to
+  size_t chain_ = 0;           // columns of the chain that ends there
   ExemplarBlockWriter exemplars_;
   std::vector<std::string> exemplar_blocks_;  // finished
   GroupBuilder group_;

@@ -123,8 +123,8 @@ class PartitionSet {
   virtual Result<std::shared_ptr<KeyedTable>> table(const std::string& name) = 0;
 };
 
-/// The order of series inside a partition: metric name, cluster, then all labels; `le` compares as
-/// a number.
+/// The order of series inside a partition: metric name, cluster, then all other labels; what differs
+/// in `le` alone by its number, so that the buckets of a histogram are neighbours.
 struct SealOrder {
   bool operator()(const model::Labels& a, const model::Labels& b) const;
 };

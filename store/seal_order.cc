@@ -37,13 +37,23 @@ bool slow_less(const model::Labels& a, const model::Labels& b) {
     return order < 0;
   auto x = a.begin();
   auto y = b.begin();
-  for (; x != a.end() && y != b.end(); ++x, ++y) {
+  const auto skip_bound = [](auto& at, auto end) {
+    if (at != end && at->name == kBucketLabel) ++at;
+  };
+  while (true) {
+    skip_bound(x, a.end());
+    skip_bound(y, b.end());
+    if (x == a.end() || y == b.end()) break;
     if (const int order = x->name.compare(y->name); order != 0) return order < 0;
-    if (x->value == y->value) continue;
-    return (x->name == kBucketLabel ? compare_bounds(x->value, y->value)
-                                    : x->value.compare(y->value)) < 0;
+    if (const int order = x->value.compare(y->value); order != 0) return order < 0;
+    ++x;
+    ++y;
   }
-  return x == a.end() && y != b.end();
+  if (x != a.end() || y != b.end()) return x == a.end();
+  const std::string_view bound_a = a.get(kBucketLabel);
+  const std::string_view bound_b = b.get(kBucketLabel);
+  if (bound_a.empty() || bound_b.empty()) return bound_a.empty() && !bound_b.empty();
+  return compare_bounds(bound_a, bound_b) < 0;
 }
 
 }  // namespace
@@ -64,15 +74,17 @@ bool SealOrder::operator()(const model::Labels& a, const model::Labels& b) const
     value_at = x.size() - in.left();
     in.sized_bytes();
   } while (x.size() - in.left() <= differs && !in.at_end());
-  // Safe when the difference lies behind a common name that does not sort before the cluster's.
-  if (differs < value_at || (name < kClusterLabel && name != model::kMetricName))
+  // Safe when the difference lies behind a common name that does not sort before the cluster's; a
+  // bucket's bound counts only when all else is equal.
+  if (differs < value_at || name == kBucketLabel ||
+      (name < kClusterLabel && name != model::kMetricName))
     return slow_less(a, b);
   ByteReader of_x(std::string_view(x).substr(value_at));
   ByteReader of_y(std::string_view(y).substr(value_at));
   const std::string_view value_x = of_x.sized_bytes();
   const std::string_view value_y = of_y.sized_bytes();
   if (value_x == value_y) return slow_less(a, b);
-  return (name == kBucketLabel ? compare_bounds(value_x, value_y) : value_x.compare(value_y)) < 0;
+  return value_x < value_y;
 }
 
 }  // namespace aerie::store

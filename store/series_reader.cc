@@ -34,6 +34,17 @@ Status read_floats(const GroupColumn& column, const Partition::Clock& clock, Tim
   return {};
 }
 
+/// Appends the rows of values that lie in the range.
+void copy_floats(const std::vector<double>& values, const Partition::Clock& clock, TimeRange range,
+                 model::SeriesSamples& out) {
+  const auto first = std::lower_bound(clock.begin(), clock.end(), range.first);
+  const auto last = std::upper_bound(first, clock.end(), range.last);
+  out.timestamps.insert(out.timestamps.end(), first, last);
+  out.values.insert(out.values.end(), values.begin() + (first - clock.begin()),
+                    values.begin() + (last - clock.begin()));
+  out.pad_starts();
+}
+
 Status read_histograms(const GroupColumn& column, const Partition::Clock& clock, TimeRange range,
                        model::SeriesSamples& out) {
   std::vector<model::HistogramSample> all;
@@ -104,6 +115,26 @@ Result<SeriesReader::ClockPtr> SeriesReader::clock(const Partition& partition, u
   return clock;
 }
 
+Result<SeriesReader::ChainPtr> SeriesReader::chain(const ColumnGroup& group, uint32_t place,
+                                                   uint32_t series, size_t rows) {
+  const uint64_t key = uint64_t{place} << 32 | series;
+  const auto find = [&](Chains& chains) {
+    const auto at = chains.by_series.find(key);
+    return at == chains.by_series.end() ? nullptr : at->second;
+  };
+  if (ChainPtr known = chains_.with(find)) return known;
+  Result<ChainPtr> decoded = decode_chain(group, series, rows);
+  if (!decoded) return decoded;
+  const size_t length = (*decoded)->values.size();
+  chains_.with([&](Chains& chains) {
+    if (chains.values > kMaxChained) chains = {};
+    chains.values += length * rows;
+    for (size_t i = 0; i < length; ++i)
+      chains.by_series.insert_or_assign(uint64_t{place} << 32 | ((*decoded)->first + i), *decoded);
+  });
+  return decoded;
+}
+
 Status SeriesReader::read(const Partition& partition, uint32_t place, uint32_t series,
                           TimeRange range, model::SeriesSamples& out) {
   auto index = partition.index();
@@ -116,7 +147,16 @@ Status SeriesReader::read(const Partition& partition, uint32_t place, uint32_t s
     if (!times) return std::move(times).error();
     Status status;
     switch (column.role) {
-      case ColumnRole::Floats: status = read_floats(column, **times, range, out); break;
+      case ColumnRole::Floats: {
+        if (!is_chained(column.head)) {
+          status = read_floats(column, **times, range, out);
+          break;
+        }
+        auto values = chain(**found, place, series, (*times)->size());
+        if (values) copy_floats((*values)->values[series - (*values)->first], **times, range, out);
+        status = values ? Status() : Status(std::move(values).error());
+        break;
+      }
       case ColumnRole::Histograms: status = read_histograms(column, **times, range, out); break;
       case ColumnRole::StartTimestamps:
         status = read_starts(column, before, **times, range, out);

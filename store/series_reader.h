@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "model/sample.h"
 #include "model/time.h"
+#include "store/bucket_chain.h"
 #include "store/partition.h"
 #include "store/read_cache.h"
 
@@ -30,8 +31,10 @@ class SeriesReader {
  private:
   using GroupPtr = std::shared_ptr<const ColumnGroup>;
   using ClockPtr = std::shared_ptr<const Partition::Clock>;
-  static constexpr size_t kMaxGroups = 512;     // of 32 KiB, rarely more
-  static constexpr size_t kMaxRows = 4u << 20;  // 32 MiB of timestamps
+  using ChainPtr = std::shared_ptr<const BucketChain>;
+  static constexpr size_t kMaxGroups = 512;        // of 32 KiB, rarely more
+  static constexpr size_t kMaxRows = 4u << 20;     // 32 MiB of timestamps
+  static constexpr size_t kMaxChained = 4u << 20;  // 32 MiB of values
   struct Clocks {
     std::unordered_map<uint64_t, ClockPtr> by_key;
     size_t rows = 0;
@@ -40,12 +43,19 @@ class SeriesReader {
   // partitions displace each other would decompress a group for every series.
   using Groups = std::unordered_map<uint64_t, GroupPtr>;
 
+  struct Chains {
+    std::unordered_map<uint64_t, ChainPtr> by_series;
+    size_t values = 0;
+  };
+
+  Result<ChainPtr> chain(const ColumnGroup& group, uint32_t place, uint32_t series, size_t rows);
   Result<GroupPtr> group(const Partition& partition, uint32_t place, uint32_t number);
   Result<ClockPtr> clock(const Partition& partition, uint32_t place, uint32_t number);
 
   ReadCache* const shared_ = nullptr;
   Guarded<Groups> groups_;
   Guarded<Clocks> clocks_;
+  Guarded<Chains> chains_;
 };
 
 /// Of the newest sample; the beginning of time if there is none.

@@ -123,7 +123,7 @@ TEST_CASE("histograms, exemplars and metadata reach the store") {
   CHECK(response.status == 204);
   CHECK(bench.store.histograms() ==
         std::vector<FakeStore::Row>{{"latency{cluster=\"eu\"}", kNow, 7}});
-  CHECK(bench.store.exemplars() ==
+  CHECK(bench.store.exemplar_rows() ==
         std::vector<FakeStore::Row>{{"up{cluster=\"eu\"}{trace_id=\"abc\"}", kNow, 0.5}});
   REQUIRE(bench.store.metadata_rows().size() == 1);
   CHECK(bench.store.metadata_rows()[0].metric_family == "up");
@@ -189,7 +189,8 @@ TEST_CASE("2.0 is stored like 1.0, its metadata once, its counts always told") {
     return write_v2_body({{.labels = {{"cluster", "eu"}, {"__name__", "up"}},
                            .samples = {{t, 1}},
                            .exemplars = {{{{"trace_id", "abc"}}, 0.5, t}},
-                           .metadata = TestMetadata{2, "", "Is it up?", ""}}});
+                           .metadata = TestMetadata{2, "", "Is it up?", ""},
+                           .start = t - 500}});
   };
   for (int i = 0; i < 3; ++i) {
     const auto response = bench.post(body(kNow + i), v2);
@@ -199,7 +200,7 @@ TEST_CASE("2.0 is stored like 1.0, its metadata once, its counts always told") {
     CHECK(response.headers.get("X-Prometheus-Remote-Write-Exemplars-Written") == "1");
   }
   CHECK(bench.store.resolved() == 1);
-  CHECK(bench.store.floats()[2] == FakeStore::Row{"up{cluster=\"eu\"}", kNow + 2, 1});
+  CHECK(bench.store.floats()[2] == FakeStore::Row{"up{cluster=\"eu\"}", kNow + 2, 1, kNow - 498});
   REQUIRE(bench.store.metadata_rows().size() == 1);
   CHECK(bench.store.metadata_rows()[0].cluster == "eu");
   CHECK(bench.store.metadata_rows()[0].metadata.help == "Is it up?");

@@ -95,7 +95,7 @@ TEST_CASE("unknown and damaged columns are refused with what is wrong") {
     return result.ok() ? std::string("accepted") : result.error().message();
   };
   CHECK(error("4d", "", 3) == "unknown column kind 77");
-  CHECK(error("10", "", 3) == "unknown column kind 16");
+  CHECK(error("11", "", 3) == "unknown column kind 17");
   CHECK(error("21", "", 3) == "unknown column kind 33");
   CHECK(error("00", "", 3) == "unknown column kind 0");
   CHECK(error("", "", 3) == "column without a head");

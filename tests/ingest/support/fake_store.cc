@@ -122,7 +122,7 @@ Result<store::WriteOutcome> FakeStore::apply(State& state, store::WriteBatch& ba
       outcome.first_rejection = "out of order sample: " + state.series[series.slot];
       return false;
     }
-    rows.push_back({state.series[series.slot], t, value});
+    rows.push_back({state.series[series.slot], t, value, 0});
     return true;
   };
   for (const auto& row : batch.floats) {
@@ -136,6 +136,7 @@ Result<store::WriteOutcome> FakeStore::apply(State& state, store::WriteBatch& ba
       }
     }
     if (!keep(row.series, row.t, row.value, state.floats)) continue;
+    state.floats.back().start = batch.start_of(static_cast<size_t>(&row - batch.floats.data()));
     ++outcome.floats_written;
     auto& newest = state.newest[state.series[row.series.slot]];
     newest = std::max(newest, row.t);

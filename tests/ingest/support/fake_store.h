@@ -25,12 +25,13 @@ class FakeStore final : public store::Store {
     std::string series;  ///< Labels::to_string()
     model::TimestampMs t = 0;
     double value = 0;
+    model::TimestampMs start = 0;  ///< of floats
     bool operator==(const Row&) const = default;
   };
   /// Float rows (histograms with their sum as the value, then exemplars), in the order they came.
   std::vector<Row> floats() const { return copy(&State::floats); }
   std::vector<Row> histograms() const { return copy(&State::histograms); }
-  std::vector<Row> exemplars() const { return copy(&State::exemplars); }
+  std::vector<Row> exemplar_rows() const { return copy(&State::exemplars); }
   std::vector<store::MetadataRow> metadata_rows() const { return copy(&State::metadata); }
   store::ReplicaPolicy last_policy() const { return copy(&State::policy); }
   size_t batches() const { return copy(&State::batches); }
