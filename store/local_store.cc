@@ -203,6 +203,7 @@ Status LocalStore::replay_batch(const LogFrame& frame, const SealedRanges& seale
 /// again only behind a checkpoint; if one may have been lost, only what is defined again counts.
 void LocalStore::replay_loss(const LogLoss& loss) {
   ++losses_;
+  head_.forget_neighbours();
   if (loss.checkpoint) head_.distrust_ids();
 }
 
@@ -211,6 +212,9 @@ size_t LocalStore::drop_undefined(WriteBatch& rows) const {
     const SeriesState* state = head_.index().state(row.series.slot);
     return state == nullptr || !state->defined;
   };
+  size_t row = 0;
+  std::erase_if(rows.float_starts,
+                [&](model::TimestampMs) { return undefined(rows.floats[row++]); });
   return std::erase_if(rows.floats, undefined) + std::erase_if(rows.histograms, undefined) +
          std::erase_if(rows.exemplars, undefined);
 }
