@@ -1,6 +1,7 @@
 #include "ingest/body_buffer.h"
 
 #include <fmt/core.h>
+#include <libdeflate.h>
 #include <snappy.h>
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -33,6 +34,19 @@ Error too_large(uint64_t length, size_t limit_bytes) {
                            length, limit_bytes));
 }
 
+Error not_gzip() { return Error(ErrorCode::InvalidArgument, "body is not one gzip member"); }
+
+// The last four bytes of a gzip member say how long its content is.
+Result<size_t> gzip_length(std::string_view compressed, size_t limit_bytes) {
+  constexpr size_t kShortest = 18;
+  if (compressed.size() < kShortest) return not_gzip();
+  size_t length = 0;
+  for (size_t i = 1; i <= 4; ++i)
+    length = length << 8 | static_cast<uint8_t>(compressed[compressed.size() - i]);
+  if (length > limit_bytes) return too_large(length, limit_bytes);
+  return length;
+}
+
 // Nothing if the frame does not say.
 Result<std::optional<size_t>> zstd_length(std::string_view compressed, size_t limit_bytes) {
   const unsigned long long length = ZSTD_getFrameContentSize(compressed.data(), compressed.size());
@@ -44,7 +58,13 @@ Result<std::optional<size_t>> zstd_length(std::string_view compressed, size_t li
 
 }  // namespace
 
-Result<size_t> BodyBuffer::declared_length(std::string_view compressed, size_t limit_bytes) {
+Result<size_t> BodyBuffer::declared_length(std::string_view compressed, size_t limit_bytes,
+                                           BodyEncoding encoding) {
+  if (encoding == BodyEncoding::Gzip) return gzip_length(compressed, limit_bytes);
+  if (encoding == BodyEncoding::Identity) {
+    if (compressed.size() > limit_bytes) return too_large(compressed.size(), limit_bytes);
+    return compressed.size();
+  }
   if (is_zstd(compressed)) {
     const auto length = zstd_length(compressed, limit_bytes);
     if (!length) return length.error();
@@ -66,7 +86,14 @@ void BodyBuffer::reserve(size_t length) {
   bytes_ = std::make_unique_for_overwrite<char[]>(capacity_);
 }
 
-Result<std::string_view> BodyBuffer::uncompress(std::string_view compressed, size_t limit_bytes) {
+Result<std::string_view> BodyBuffer::uncompress(std::string_view compressed, size_t limit_bytes,
+                                                BodyEncoding encoding) {
+  if (encoding == BodyEncoding::Gzip) return uncompress_gzip(compressed, limit_bytes);
+  if (encoding == BodyEncoding::Identity) {
+    const auto length = declared_length(compressed, limit_bytes, encoding);
+    if (!length) return length.error();
+    return compressed;
+  }
   if (is_zstd(compressed)) return uncompress_zstd(compressed, limit_bytes);
   const auto length = declared_length(compressed, limit_bytes);
   if (!length) return length.error();
@@ -74,6 +101,24 @@ Result<std::string_view> BodyBuffer::uncompress(std::string_view compressed, siz
   if (!snappy::RawUncompress(compressed.data(), compressed.size(), bytes_.get()))
     return not_compressed();
   return std::string_view(bytes_.get(), *length);
+}
+
+Result<std::string_view> BodyBuffer::uncompress_gzip(std::string_view compressed,
+                                                     size_t limit_bytes) {
+  const auto length = gzip_length(compressed, limit_bytes);
+  if (!length) return length.error();
+  reserve(*length);
+  struct Free {
+    void operator()(libdeflate_decompressor* one) const { libdeflate_free_decompressor(one); }
+  };
+  const std::unique_ptr<libdeflate_decompressor, Free> inflate(libdeflate_alloc_decompressor());
+  size_t used = 0;
+  size_t written = 0;
+  const libdeflate_result result = libdeflate_gzip_decompress_ex(
+      inflate.get(), compressed.data(), compressed.size(), bytes_.get(), *length, &used, &written);
+  if (result != LIBDEFLATE_SUCCESS || used != compressed.size() || written != *length)
+    return not_gzip();
+  return std::string_view(bytes_.get(), written);
 }
 
 Result<std::string_view> BodyBuffer::uncompress_zstd(std::string_view compressed,

@@ -16,14 +16,18 @@ namespace aerie::ingest {
 class BodyBuffer {
  public:
   /// The length that a body declares; `limit_bytes` for a zstd frame that declares none. Errors:
-  /// InvalidArgument if it is neither format or exceeds `limit_bytes`. Looks at the first bytes
+  /// InvalidArgument if it is not in the format or exceeds `limit_bytes`. Looks at a few bytes
   /// only: to be called before anything is allocated.
-  static Result<size_t> declared_length(std::string_view compressed, size_t limit_bytes);
-  /// Uncompresses; the view holds until the next call. Errors: InvalidArgument for anything but one
-  /// whole snappy block or zstd frame of at most `limit_bytes`.
-  Result<std::string_view> uncompress(std::string_view compressed, size_t limit_bytes);
+  static Result<size_t> declared_length(std::string_view compressed, size_t limit_bytes,
+                                        BodyEncoding encoding = BodyEncoding::Snappy);
+  /// Uncompresses; the view holds until the next call, and for Identity is `compressed` itself.
+  /// Errors: InvalidArgument for anything but one whole block, frame or gzip member of at most
+  /// `limit_bytes`.
+  Result<std::string_view> uncompress(std::string_view compressed, size_t limit_bytes,
+                                      BodyEncoding encoding = BodyEncoding::Snappy);
 
  private:
+  Result<std::string_view> uncompress_gzip(std::string_view compressed, size_t limit_bytes);
   void reserve(size_t length);
   Result<std::string_view> uncompress_zstd(std::string_view compressed, size_t limit_bytes);
 

@@ -72,6 +72,23 @@ Result<BodyKind> negotiate(std::string_view content_type, std::string_view conte
   return unsupported("content encoding", content_encoding);
 }
 
+Result<BodyKind> negotiate_otlp(std::string_view content_type, std::string_view content_encoding) {
+  const auto refuse = [](const char* header, std::string_view value) {
+    return Error(ErrorCode::InvalidArgument,
+                 fmt::format("unsupported {}: {:?}; send OTLP metrics as application/x-protobuf, "
+                             "with gzip or uncompressed",
+                             header, std::string(value)));
+  };
+  const std::string_view type = trimmed(content_type.substr(0, content_type.find(';')));
+  if (!equal_ignoring_case(type, "application/x-protobuf"))
+    return refuse("content type", content_type);
+  const std::string_view encoding = trimmed(content_encoding);
+  if (encoding.empty() || equal_ignoring_case(encoding, "identity"))
+    return BodyKind{WireFormat::Otlp, BodyEncoding::Identity};
+  if (equal_ignoring_case(encoding, "gzip")) return BodyKind{WireFormat::Otlp, BodyEncoding::Gzip};
+  return refuse("content encoding", content_encoding);
+}
+
 int retry_after_seconds(std::string_view retry_attempt, uint64_t random) {
   int attempt = 0;
   std::from_chars(retry_attempt.data(), retry_attempt.data() + retry_attempt.size(), attempt);

@@ -10,12 +10,15 @@ namespace aerie::ingest {
 /// The message that a body holds.
 enum class WireFormat : uint8_t {
   RemoteWrite1,  ///< prometheus.WriteRequest
-  RemoteWrite2   ///< io.prometheus.write.v2.Request
+  RemoteWrite2,  ///< io.prometheus.write.v2.Request
+  Otlp           ///< opentelemetry.proto.collector.metrics.v1.ExportMetricsServiceRequest
 };
 
 enum class BodyEncoding : uint8_t {
-  Snappy,  ///< block format
-  Zstd     ///< one frame: vmagent's variant of Remote-Write 1.0
+  Snappy,   ///< block format
+  Zstd,     ///< one frame: vmagent's variant of Remote-Write 1.0
+  Gzip,     ///< OTLP
+  Identity  ///< OTLP
 };
 
 /// What a sender says it sends.
@@ -32,6 +35,9 @@ struct BodyKind {
 /// snappy, zstd, or none for snappy. Errors: InvalidArgument, to be answered 415 so that a sender
 /// that can speak something older falls back to it.
 Result<BodyKind> negotiate(std::string_view content_type, std::string_view content_encoding);
+
+/// The same for OTLP: application/x-protobuf, with gzip or without.
+Result<BodyKind> negotiate_otlp(std::string_view content_type, std::string_view content_encoding);
 
 /// Seconds for Retry-After: 2 s doubled per attempt of the sender (its Retry-Attempt header), at
 /// most 30, spread by half in both directions with `random` so that a fleet does not come back in

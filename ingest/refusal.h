@@ -27,9 +27,10 @@ enum class Refusal : uint8_t {
   InvalidReference,  ///< Remote-Write 2.0: a symbol that the request does not have
   ReservedName,      ///< only aerie itself writes series of this name
   ActiveSeriesLimit,
-  NewSeriesLimit
+  NewSeriesLimit,
+  UnsupportedPoint  ///< OTLP: not cumulative, or too coarse
 };
-inline constexpr size_t kRefusals = 15;
+inline constexpr size_t kRefusals = 16;
 static_assert(static_cast<size_t>(store::RejectReason::TooFarInFuture) ==
               static_cast<size_t>(Refusal::TooFarInFuture));
 
@@ -39,7 +40,7 @@ constexpr std::string_view refusal_name(Refusal refusal) {
       "out_of_order",     "duplicate_value",     "too_old",          "too_far_in_future",
       "missing_name",     "duplicate_label",     "invalid_label",    "label_limit",
       "cluster_mismatch", "invalid_histogram",   "invalid_exemplar", "invalid_reference",
-      "reserved_name",    "active_series_limit", "new_series_limit"};
+      "reserved_name",    "active_series_limit", "new_series_limit", "unsupported_point"};
   return kNames[static_cast<size_t>(refusal)];
 }
 

@@ -82,6 +82,9 @@ class RequestDecoder {
   /// Errors: InvalidArgument.
   virtual Result<std::vector<HistogramOrRefused>> histograms(uint32_t series) const = 0;
 
+  /// What a series with a defect is refused for.
+  virtual Refusal defect_reason() const { return Refusal::InvalidReference; }
+
   const std::vector<DecodedSeries>& series() const { return series_; }
   const std::vector<model::Sample>& samples() const { return samples_; }
   /// When the counting of a sample began, 0: not said. Empty if no sample says so, else one for

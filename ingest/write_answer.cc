@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <numeric>
+#include <protozero/pbf_writer.hpp>
 
 namespace aerie::ingest {
 namespace {
@@ -37,7 +38,25 @@ std::string refusal_summary(const RefusalCounts& refused, const std::string& fir
   return text;
 }
 
+namespace {
+
+// An ExportMetricsServiceResponse.
+http::Response otlp_answer(const WriteTotals& totals) {
+  http::Response response;
+  response.headers.set("Content-Type", "application/x-protobuf");
+  if (totals.refused_total() == 0) return response;
+  std::string partial;
+  protozero::pbf_writer fields(partial);
+  fields.add_int64(1, static_cast<int64_t>(totals.refused_total()));
+  fields.add_string(2, refusal_summary(totals.refused, totals.first_refusal));
+  protozero::pbf_writer(response.body).add_message(1, partial);
+  return response;
+}
+
+}  // namespace
+
 http::Response write_answer(const WriteTotals& totals, WireFormat format, int refused_status) {
+  if (format == WireFormat::Otlp) return otlp_answer(totals);
   const bool refused = totals.refused_total() > 0;
   http::Response response =
       refused ? http::Response::text(refused_status,

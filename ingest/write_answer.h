@@ -27,6 +27,7 @@ std::string refusal_summary(const RefusalCounts& refused, const std::string& fir
 /// 204 if nothing was refused, else `refused_status` with the summary. The
 /// X-Prometheus-Remote-Write-*-Written headers tell a sender of 2.0 always how much was kept, one
 /// of 1.0 only with a refusal: with 204 it would take them for an answer in 2.0.
+/// OTLP hears of refusals with 200, in a partial success: 4xx would say that nothing was taken.
 http::Response write_answer(const WriteTotals& totals, WireFormat format, int refused_status);
 
 }  // namespace aerie::ingest

@@ -4,6 +4,7 @@
 
 #include "ingest/body_buffer.h"
 #include "ingest/identity.h"
+#include "ingest/otlp_decoder.h"
 #include "ingest/write_request_decoder.h"
 #include "ingest/write_v2_decoder.h"
 
@@ -30,6 +31,8 @@ void decode(std::string_view body) {
   decode(version1, body);
   WriteV2Decoder version2;
   decode(version2, body);
+  OtlpDecoder otlp;
+  decode(otlp, body);
 }
 
 }  // namespace
