@@ -310,6 +310,7 @@ def test_a_cluster_credential_only_writes():
     (folder / "aerie.yml").write_text(f"clusters: [{{name: gondor, tokens: ['sha256:{digest}']}}]\n")
     bearer = {"Authorization": f"Bearer {token}"}
     writes = {"/api/v1/write", "/api/v1/push", "/api/v1/receive"}
+    otlp = "/api/v1/otlp/v1/metrics"
     paths = all_paths()
     must(len(paths) > 30 and "/api/v1/query_range" in paths, f"{paths}")
     with running(folder, f"--config.file={folder / 'aerie.yml'}", "--web.enable-lifecycle", "--web.enable-admin-api") as server:
@@ -319,6 +320,8 @@ def test_a_cluster_credential_only_writes():
                     status = http(method, server.url + prefix + path, b"", bearer)[0]
                     if path in writes and method in ("GET", "HEAD", "POST"):
                         must(status in (400, 405), f"{method} {path}: {status}")
+                    elif path == otlp and method == "POST":
+                        must(status == 415, f"{method} {path}: {status}")
                     elif path == "/api/v2/alerts" and method == "POST":
                         must(status == 400, f"{method} {path}: {status}")
                     else:
