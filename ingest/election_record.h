@@ -8,8 +8,7 @@
 
 namespace aerie::ingest {
 
-/// The table in which elections survive a restart; one row per group that has ever changed its
-/// lead.
+/// The table in which elections survive a restart; one row per group.
 inline constexpr const char* kElectionsTable = "ha_elections";
 
 /// Key: cluster, a zero byte, group. Value: `1 <epoch> <cut ms> <since ms> <replica>`.

@@ -1,6 +1,7 @@
 #include "ingest/ha_tracker.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace aerie::ingest {
@@ -8,15 +9,21 @@ namespace {
 
 constexpr uint32_t kTrustedGaps = 20;
 constexpr uint32_t kOutagesBelieved = 4;
+// Arrivals after which it is known how often a replica sends.
+constexpr uint32_t kKnownGaps = 8;
+// Prometheus sends at least every 5 s what it has (batch_send_deadline); without a hole the newest
+// sample of a request is less than twice that newer than the newest of the request before.
+constexpr model::DurationMs kShortestHole = 9'900;
 constexpr int64_t kNanosPerMs = 1'000'000;
 // The lead lags when its newest sample was a minute old on arrival and the rival's is half a minute
 // fresher, for half a minute.
+constexpr std::chrono::seconds kLongestReplay{30};
 constexpr model::DurationMs kLag = 60'000;
 constexpr model::DurationMs kLagMargin = 30'000;
 constexpr int64_t kLagPatienceNs = 30'000 * kNanosPerMs;
-// Scrape intervals are hardly ever longer than two minutes: after that every series has a sample of
-// the new lead.
-constexpr model::DurationMs kStitch = 120'000;
+// Scrape intervals are hardly ever longer than five minutes: after that every series has a sample
+// of the new lead.
+constexpr model::DurationMs kStitch = 330'000;
 // How long a standby's request is worth keeping after the time in which its lead would have lost.
 constexpr model::DurationMs kKeepMargin = 60'000;
 
@@ -45,6 +52,8 @@ HaTracker::Decision HaTracker::observe(const HaGroup& group, std::string_view re
 HaTracker::Decision HaTracker::decide(Group& group, std::string_view name,
                                       model::TimestampMs newest) const {
   const bool first = group.epoch == 0;
+  const model::TimestampMs before =
+      first ? model::kMinTimestamp : group.replicas[group.lead].newest;
   const Replica* replica = note_arrival(group, name, newest);
   if (replica == nullptr) return Decision{.keep = false};
   const auto index = static_cast<size_t>(replica - group.replicas.data());
@@ -54,20 +63,64 @@ HaTracker::Decision HaTracker::decide(Group& group, std::string_view name,
     group.since_ms = clock_.now_ms();
   }
   Decision decision;
-  if (index != group.lead) {
+  decision.began = first;
+  if (const auto successor = index == group.lead && !first
+                                 ? successor_for_hole(group, before, newest)
+                                 : std::nullopt) {
+    decision.keep = false;
+    decision.previous = name;
+    decision.handed_to = group.replicas[*successor].name;
+    take_over(group, *successor, before);
+    decision.keep_for = 2 * allowed_silence(group.replicas[group.lead]) + kKeepMargin;
+  } else if (index != group.lead) {
     if (lead_lost(group, *replica)) {
       decision.took_over = true;
       decision.previous = group.replicas[group.lead].name;
-      take_over(group, index);
+      take_over(group, index, group.replicas[group.lead].newest);
     } else {
       decision.keep = false;
       decision.keep_for = 2 * allowed_silence(group.replicas[group.lead]) + kKeepMargin;
     }
   }
+  if (group.to_replay && (decision.keep || !decision.handed_to.empty())) {
+    group.to_replay = false;
+    group.replaying = decision.replay_first = true;
+  }
+  decision.wait = decision.keep && group.replaying && !decision.replay_first;
   decision.cut = group.cut;
   decision.stitch = decision.keep && near(group.cut, newest);
   decision.epoch = group.epoch;
   return decision;
+}
+
+void HaTracker::replayed(const HaGroup& group) {
+  groups_.with([&](std::map<HaGroup, Group>& groups) { groups[group].replaying = false; });
+  tell_waiting();
+}
+
+void HaTracker::postpone_replay(const HaGroup& group) {
+  groups_.with([&](std::map<HaGroup, Group>& groups) {
+    groups[group].replaying = false;
+    groups[group].to_replay = true;
+  });
+  tell_waiting();
+}
+
+void HaTracker::tell_waiting() {
+  // Under the lock, lest somebody has looked and does not wait yet.
+  const std::lock_guard lock(wait_mutex_);
+  replay_done_.notify_all();
+}
+
+void HaTracker::wait_until_replayed(const HaGroup& group) {
+  const auto done = [&] {
+    return groups_.with([&](const std::map<HaGroup, Group>& groups) {
+      const auto found = groups.find(group);
+      return found == groups.end() || !found->second.replaying;
+    });
+  };
+  std::unique_lock lock(wait_mutex_);
+  replay_done_.wait_for(lock, kLongestReplay, done);
 }
 
 HaTracker::Decision HaTracker::decide_again(const HaGroup& group, std::string_view replica,
@@ -154,15 +207,41 @@ model::DurationMs HaTracker::allowed_silence(const Replica& replica) const {
                                        std::max(floor, options_.max_silence));
 }
 
-void HaTracker::take_over(Group& group, size_t rival) const {
+// A sender passes its scrapes on in order, so a jump of its newest sample is not lateness: scrapes
+// are missing. One that a standby has had since is handed the lead while its samples are still
+// kept.
+std::optional<size_t> HaTracker::successor_for_hole(const Group& group, model::TimestampMs before,
+                                                    model::TimestampMs newest) {
+  const Replica& lead = group.replicas[group.lead];
+  if (before == model::kMinTimestamp || newest == model::kMinTimestamp || lead.gaps < kKnownGaps)
+    return std::nullopt;
+  std::array<uint32_t, 32> gaps = lead.gaps_ms;
+  const auto end = gaps.begin() + std::min<uint32_t>(lead.gaps, 32);
+  const auto median = gaps.begin() + (end - gaps.begin()) / 2;
+  std::nth_element(gaps.begin(), median, end);
+  const model::DurationMs usual = std::max<model::DurationMs>(
+      2 * static_cast<model::DurationMs>(*median) - *median / 50, kShortestHole);
+  if (newest - before < usual) return std::nullopt;
+  for (size_t i = 0; i < group.replicas.size(); ++i) {
+    const Replica& rival = group.replicas[i];
+    const bool lives = lead.arrival_ms - rival.arrival_ms <= usual;
+    if (i != group.lead && lives && rival.newest > before && rival.gaps >= kKnownGaps) return i;
+  }
+  return std::nullopt;
+}
+
+void HaTracker::take_over(Group& group, size_t rival, model::TimestampMs newest) const {
   const Replica& lost = group.replicas[group.lead];
-  // A lead whose clock ran ahead must not silence its successor until that time has come.
-  const model::TimestampMs reached = std::min(lost.newest, lost.arrival_ms);
+  // A lead whose clock ran ahead must not silence its successor until that time has come; how far
+  // one came that was not heard since a restart is not known.
+  const model::TimestampMs reached =
+      newest == model::kMinTimestamp ? lost.arrival_ms : std::min(newest, lost.arrival_ms);
   group.cut = std::max(group.cut, reached);
   group.lead = rival;
   ++group.epoch;
   group.since_ms = clock_.now_ms();
   group.lagging_since_ns = 0;
+  group.to_replay = true;
 }
 
 void HaTracker::restore(const Election& election) {
@@ -173,6 +252,7 @@ void HaTracker::restore(const Election& election) {
     lead.name = election.replica;
     lead.arrival_ns = clock_.monotonic_ns();
     lead.arrival_ms = clock_.now_ms();
+    group.to_replay = true;  // it may have become the lead shortly before a crash
     group.epoch = election.epoch;
     group.cut = election.cut;
     group.since_ms = election.since_ms;

@@ -46,6 +46,10 @@ std::string queue_name(const Caller& caller, const http::Request& request) {
   return request.remote_address.substr(0, request.remote_address.rfind(':'));
 }
 
+StandbySender standby_of(const SenderShare& share) {
+  return {share.who->cluster, share.who->group.group, share.who->replica};
+}
+
 uint64_t random_seed() {
   std::random_device device;
   return static_cast<uint64_t>(device()) << 32 | device();
@@ -71,8 +75,9 @@ struct RemoteWriteApi::Call {
   uint32_t deduplicated_by_store = 0;
   std::vector<uint32_t> stale;
   int resends = 0;
+  std::shared_ptr<void> kept_files;  // of a standby's request: they go when it is stored
 
-  WireBody body() const { return {request.body, kind.format}; }
+  WireBody body() const { return {request.body, kind}; }
   // What can never succeed. vmagent takes 400 for an answer that knows no zstd, repeats the block
   // in snappy and never sends zstd again; of 409 it thinks what everybody thinks of 400.
   int permanent_status() const { return kind.encoding == BodyEncoding::Zstd ? 409 : 400; }
@@ -81,32 +86,38 @@ struct RemoteWriteApi::Call {
 Result<std::unique_ptr<RemoteWriteApi>> RemoteWriteApi::create(IngestOptions options, Parts parts) {
   auto settings = Settings::compile(std::move(options), random_seed());
   if (!settings) return std::move(settings).error();
-  std::unique_ptr<RemoteWriteApi> api(new RemoteWriteApi(std::move(*settings), parts));
+  auto standby = StandbyRing::open(
+      {.limit_bytes = (*settings)->options.ha.standby_bytes, .folder = parts.standby_folder},
+      parts.files, parts.clock.now_ms());
+  if (!standby) return std::move(standby).error();
+  std::unique_ptr<RemoteWriteApi> api(
+      new RemoteWriteApi(std::move(*settings), std::move(parts), std::move(*standby)));
   if (auto loaded = api->load_elections(); !loaded)
     return std::move(loaded).error().with("read HA elections");
   return api;
 }
 
-RemoteWriteApi::RemoteWriteApi(std::shared_ptr<const Settings> settings, Parts parts)
-    : parts_(parts),
+RemoteWriteApi::RemoteWriteApi(std::shared_ptr<const Settings> settings, Parts parts,
+                               std::unique_ptr<StandbyRing> standby)
+    : parts_(std::move(parts)),
       settings_(settings),
       first_options_(settings->options),
-      ha_(first_options_.ha, parts.clock),
-      standby_(first_options_.ha.standby_bytes),
-      accounting_(first_options_.max_clusters, parts.metrics, parts.clock),
-      limits_(parts.clock),
+      ha_(first_options_.ha, parts_.clock),
+      standby_(std::move(standby)),
+      accounting_(first_options_.max_clusters, parts_.metrics, parts_.clock),
+      limits_(parts_.clock),
       processor_(
-          {parts.store, ha_, pairs_, limits_, parts.clock, first_options_.series_cache_entries}),
-      seconds_(parts.metrics.histogram(
+          {parts_.store, ha_, pairs_, limits_, parts_.clock, first_options_.series_cache_entries}),
+      seconds_(parts_.metrics.histogram(
           "aerie_ingest_request_duration_seconds",
           "From the whole request to its answer, the wait for the disk included",
           {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10})),
       ha_switches_(
-          parts.metrics.counter("aerie_ingest_ha_switches_total", "A standby replica took over")),
-      ha_last_switch_(parts.metrics.gauge("aerie_ingest_ha_last_switch_timestamp_seconds",
-                                          "When a standby replica last took over; 0: never")),
-      queue_({.limit_bytes = first_options_.inflight_limit_bytes}, parts.clock) {
-  MetricRegistry& metrics = parts.metrics;
+          parts_.metrics.counter("aerie_ingest_ha_switches_total", "A standby replica took over")),
+      ha_last_switch_(parts_.metrics.gauge("aerie_ingest_ha_last_switch_timestamp_seconds",
+                                           "When a standby replica last took over; 0: never")),
+      queue_({.limit_bytes = first_options_.inflight_limit_bytes}, parts_.clock) {
+  MetricRegistry& metrics = parts_.metrics;
   metrics.gauge_callback("aerie_ingest_inflight_bytes",
                          "Decoded bytes of requests not yet answered", {},
                          [this] { return static_cast<double>(queue_.in_flight_bytes()); });
@@ -115,10 +126,10 @@ RemoteWriteApi::RemoteWriteApi(std::shared_ptr<const Settings> settings, Parts p
                          [this] { return static_cast<double>(queue_.waiting()); });
   metrics.gauge_callback("aerie_ingest_standby_bytes",
                          "Compressed requests of standby replicas that are kept", {},
-                         [this] { return static_cast<double>(standby_.bytes()); });
+                         [this] { return static_cast<double>(standby_->bytes()); });
   metrics.counter_callback("aerie_ingest_standby_dropped_total",
                            "Requests of standby replicas that did not fit into the memory for them",
-                           {}, [this] { return static_cast<double>(standby_.dropped()); });
+                           {}, [this] { return static_cast<double>(standby_->dropped()); });
   metrics.gauge_callback("aerie_ingest_series_cache_entries", "Series whose label bytes are known",
                          {}, [this] { return static_cast<double>(processor_.cached_series()); });
   metrics.counter_callback("aerie_ingest_series_cache_misses_total",
@@ -142,7 +153,7 @@ void RemoteWriteApi::register_routes(http::Router& router) {
   route.open_to_members = true;
   for (const char* path : {"/api/v1/write", "/api/v1/push", "/api/v1/receive"}) {
     const auto handler = [this](http::Request request, http::Responder responder) {
-      handle(std::move(request), std::move(responder));
+      handle(std::move(request), std::move(responder), Protocol::RemoteWrite);
     };
     router.async({http::Method::Post}, path, handler, route);
     const auto handshake = [](http::Request request, http::Responder responder) {
@@ -150,6 +161,10 @@ void RemoteWriteApi::register_routes(http::Router& router) {
     };
     router.async({http::Method::Get}, path, handshake, {.open_to_members = true});
   }
+  const auto otlp = [this](http::Request request, http::Responder responder) {
+    handle(std::move(request), std::move(responder), Protocol::Otlp);
+  };
+  router.async({http::Method::Post}, "/api/v1/otlp/v1/metrics", otlp, route);
 }
 
 Result<std::shared_ptr<const Settings>> RemoteWriteApi::compile(IngestOptions options) const {
@@ -167,7 +182,7 @@ std::string RemoteWriteApi::member_of(const http::Request& request) const {
   return binding == nullptr ? std::string() : binding->name;
 }
 
-void RemoteWriteApi::handle(http::Request request, http::Responder responder) {
+void RemoteWriteApi::handle(http::Request request, http::Responder responder, Protocol protocol) {
   auto call = std::make_shared<Call>(
       Call{.request = std::move(request), .responder = std::move(responder)});
   call->started_ns = parts_.clock.monotonic_ns();
@@ -182,19 +197,22 @@ void RemoteWriteApi::handle(http::Request request, http::Responder responder) {
     answer(*call, unauthorized(call->request));
     return;
   }
-  if (is_handshake(call->request)) {
+  if (protocol == Protocol::RemoteWrite && is_handshake(call->request)) {
     answer(*call, answer_handshake(call->request));
     return;
   }
   const http::Headers& headers = call->request.headers;
-  const auto kind = negotiate(headers.get("Content-Type"), headers.get("Content-Encoding"));
+  const auto kind =
+      protocol == Protocol::Otlp
+          ? negotiate_otlp(headers.get("Content-Type"), headers.get("Content-Encoding"))
+          : negotiate(headers.get("Content-Type"), headers.get("Content-Encoding"));
   if (!kind) {
     answer(*call, http::Response::text(415, kind.error().message()));
     return;
   }
   call->kind = *kind;
-  const auto declared =
-      BodyBuffer::declared_length(call->request.body, first_options_.decoded_limit_bytes);
+  const auto declared = BodyBuffer::declared_length(
+      call->request.body, first_options_.decoded_limit_bytes, call->kind.encoding);
   if (!declared) {
     answer(*call, http::Response::text(call->permanent_status(), declared.error().message()));
     return;
@@ -264,32 +282,53 @@ bool RemoteWriteApi::within_rate(Call& call) {
 }
 
 // What a standby sends is kept for the time in which its lead may turn out to be dead; a new lead's
-// is stored now, before the request that made it the lead.
+// is stored now, before the request that made it the lead, and before any other of its requests.
 void RemoteWriteApi::settle_standbys(const std::shared_ptr<Call>& call) {
-  const int64_t now_ms = parts_.clock.monotonic_ns() / 1'000'000;
   for (const SenderShare& share : call->prepared.senders) {
-    if (share.decision.took_over) replay(share);
-    if (share.decision.keep_for == 0) continue;
-    standby_.keep(
-        share.sender,
-        {call->request.body, call->caller, now_ms + share.decision.keep_for, call->kind.format},
-        now_ms);
+    if (share.who->replica.empty()) continue;
+    const HaTracker::Decision& decision = share.decision;
+    if (decision.replay_first) {
+      StandbySender lead = standby_of(share);
+      if (!decision.handed_to.empty()) lead.replica = decision.handed_to;
+      replay(lead);
+      ha_.replayed(share.who->group);
+    } else if (decision.wait) {
+      ha_.wait_until_replayed(share.who->group);
+    }
+    if (decision.keep_for > 0) keep_for_later(*call, share);
   }
 }
 
-void RemoteWriteApi::replay(const SenderShare& share) {
-  const auto kept = standby_.take(share.sender, parts_.clock.monotonic_ns() / 1'000'000);
-  AERIE_LOG(Info, "storing what the new lead sent as a standby", {"cluster", share.who->cluster},
-            {"replica", share.who->replica}, {"requests", kept.size()});
-  for (const KeptRequest& request : kept) {
+void RemoteWriteApi::keep_for_later(const Call& call, const SenderShare& share) {
+  const int64_t now_ms = parts_.clock.now_ms();
+  const ClusterBinding* binding = call.caller.binding;
+  const KeptRequest request{.body = call.request.body,
+                            .kind = call.kind,
+                            .binding = binding == nullptr ? std::string() : binding->name,
+                            .until_ms = now_ms + share.decision.keep_for};
+  if (auto kept = standby_->keep(standby_of(share), request, now_ms); !kept) {
+    AERIE_LOG(Error, "what a standby sent is not kept", {"cluster", share.who->cluster},
+              {"replica", share.who->replica}, {"error", kept.error().message()});
+  }
+}
+
+void RemoteWriteApi::replay(const StandbySender& sender) {
+  const StandbyRing::Taken taken = standby_->take(sender, parts_.clock.now_ms());
+  if (taken.requests.empty()) return;
+  AERIE_LOG(Info, "storing what the new lead sent as a standby", {"cluster", sender.cluster},
+            {"replica", sender.replica}, {"requests", taken.requests.size()});
+  const auto settings = settings_.copy();
+  for (const KeptRequest& request : taken.requests) {
     // It was answered long ago: who sent it hears nothing of this.
     auto again = std::make_shared<Call>(
         Call{.request = {}, .responder = http::Responder([](const http::Response&) {})});
     again->pass = gate_.enter();
     if (!again->pass) return;
     again->request.body = request.body;
-    again->kind.format = request.format;
-    again->caller = request.caller;
+    again->kind = request.kind;
+    again->caller = {settings, settings->bindings.find_name(request.binding)};
+    if (!request.binding.empty() && again->caller.binding == nullptr) continue;  // revoked
+    again->kept_files = taken.files;
     again->started_ns = parts_.clock.monotonic_ns();
     again->origin = Origin::Standby;
     run(again);
@@ -451,17 +490,22 @@ Status RemoteWriteApi::load_elections() {
 // of both replicas for a moment.
 void RemoteWriteApi::save_elections(const std::vector<SenderShare>& senders) {
   for (const SenderShare& share : senders) {
-    if (!share.decision.took_over) continue;
+    const bool handed = !share.decision.handed_to.empty();
+    if (!share.decision.took_over && !share.decision.began && !handed) continue;
+    const std::string& replica = handed ? share.decision.handed_to : share.who->replica;
     const model::TimestampMs now = parts_.clock.now_ms();
-    ha_switches_.add();
-    ha_last_switch_.set(static_cast<double>(now) / 1000);
-    AERIE_LOG(Info, "HA replica took over", {"cluster", share.who->cluster},
-              {"group", share.who->group.group}, {"replica", share.who->replica},
-              {"previous", share.decision.previous}, {"epoch", share.decision.epoch});
+    if (!share.decision.began) {
+      ha_switches_.add();
+      ha_last_switch_.set(static_cast<double>(now) / 1000);
+      AERIE_LOG(Info, handed ? "HA lead came back with scrapes missing" : "HA replica took over",
+                {"cluster", share.who->cluster}, {"group", share.who->group.group},
+                {"replica", replica}, {"previous", share.decision.previous},
+                {"epoch", share.decision.epoch});
+    }
     if (elections_table_ == nullptr) continue;
     Election election;
     election.group = share.who->group;
-    election.replica = share.who->replica;
+    election.replica = replica;
     election.epoch = share.decision.epoch;
     election.cut = share.decision.cut;
     election.since_ms = now;

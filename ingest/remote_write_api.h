@@ -21,6 +21,7 @@
 #include "ingest/request_processor.h"
 #include "ingest/settings.h"
 #include "ingest/standby_ring.h"
+#include "store/file_system.h"
 #include "store/store.h"
 
 namespace aerie::ingest {
@@ -34,7 +35,8 @@ struct IngestStatus {
   ClusterLimits limits;
 };
 
-/// Remote-Write 1.0 and 2.0 in: POST /api/v1/write, /api/v1/push and /api/v1/receive. Thread-safe.
+/// Remote-Write 1.0 and 2.0 in: POST /api/v1/write, /api/v1/push and /api/v1/receive; OTLP metrics:
+/// POST /api/v1/otlp/v1/metrics. Thread-safe.
 /// No thread waits for a request: the io thread checks who calls and what is declared, the ingest
 /// pool decodes, the store's applier completes. Answers (notes on what senders do with each:
 /// docs/remote-write.md):
@@ -49,6 +51,8 @@ class RemoteWriteApi {
     WorkPool& pool;
     const Clock& clock;
     MetricRegistry& metrics;
+    store::FileSystem& files;
+    std::string standby_folder;  ///< for what standbys send; empty: in memory
   };
   /// Errors: InvalidArgument (bindings, rules), IoError (reading back the elections).
   static Result<std::unique_ptr<RemoteWriteApi>> create(IngestOptions options, Parts parts);
@@ -73,18 +77,21 @@ class RemoteWriteApi {
 
  private:
   struct Call;
+  enum class Protocol : uint8_t { RemoteWrite, Otlp };
 
-  RemoteWriteApi(std::shared_ptr<const Settings> settings, Parts parts);
+  RemoteWriteApi(std::shared_ptr<const Settings> settings, Parts parts,
+                 std::unique_ptr<StandbyRing> standby);
   Status load_elections();
   void save_elections(const std::vector<SenderShare>& senders);
-  void handle(http::Request request, http::Responder responder);
+  void handle(http::Request request, http::Responder responder, Protocol protocol);
   void wait_for_turn(const std::shared_ptr<Call>& call, size_t decoded_bytes);
   bool within_rate(Call& call);
   void leave_thread(Call& call);
   void refresh_usage();
   void run(const std::shared_ptr<Call>& call);
   void settle_standbys(const std::shared_ptr<Call>& call);
-  void replay(const SenderShare& share);
+  void keep_for_later(const Call& call, const SenderShare& share);
+  void replay(const StandbySender& sender);
   void append(const std::shared_ptr<Call>& call, store::WriteBatch batch);
   void on_stored(const std::shared_ptr<Call>& call, Result<store::WriteOutcome> outcome);
   void run_again(const std::shared_ptr<Call>& call);
@@ -101,7 +108,7 @@ class RemoteWriteApi {
   const IngestOptions first_options_;  // ha and sizes: constant
   HaTracker ha_;
   PairDetector pairs_;
-  StandbyRing standby_;
+  const std::unique_ptr<StandbyRing> standby_;
   Accounting accounting_;
   LimitKeeper limits_;
   RequestProcessor processor_;

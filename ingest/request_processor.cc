@@ -77,7 +77,12 @@ Result<PreparedWrite> RequestProcessor::prepare(const WireBody& body, const Call
   gather_senders(pass);
   decide(pass);
   if (origin == Origin::Sender) watch_pairs(pass);
-  if (auto built = build_rows(pass); !built) return std::move(built).error();
+  if (auto built = build_rows(pass); !built) {
+    for (const SenderShare& share : pass.write.senders) {
+      if (share.decision.replay_first) parts_.ha.postpone_replay(share.who->group);
+    }
+    return std::move(built).error();
+  }
   add_metadata(pass);
   return std::move(pass.write);
 }
@@ -97,13 +102,13 @@ Result<PreparedWrite> RequestProcessor::prepare_again(const WireBody& body, cons
 
 Status RequestProcessor::find_series(const WireBody& body, Pass& pass) {
   Workspace& work = pass.work;
-  auto decoded =
-      work.buffer.uncompress(body.bytes, pass.caller.settings->options.decoded_limit_bytes);
+  auto decoded = work.buffer.uncompress(
+      body.bytes, pass.caller.settings->options.decoded_limit_bytes, body.kind.encoding);
   if (!decoded) return std::move(decoded).error();
-  if (body.format == WireFormat::RemoteWrite2) {
-    work.decoder = &work.version2;
-  } else {
-    work.decoder = &work.version1;
+  switch (body.kind.format) {
+    case WireFormat::RemoteWrite1: work.decoder = &work.version1; break;
+    case WireFormat::RemoteWrite2: work.decoder = &work.version2; break;
+    case WireFormat::Otlp: work.decoder = &work.otlp; break;
   }
   if (auto walked = work.decoder->decode(*decoded); !walked) return walked;
   work.decoder->series_keys(pass.caller.settings->series_seed(pass.caller.binding), work.keys);
@@ -121,7 +126,7 @@ Status RequestProcessor::identify_misses(Pass& pass) {
     if (work.found[i].sender != CachedSeries::kUnknown) continue;
     if (series[i].defect != nullptr) {
       refuse_series(pass, i, cluster_of({}, pass.caller.binding),
-                    {Refusal::InvalidReference, series[i].defect});
+                    {work.decoder->defect_reason(), series[i].defect});
       continue;
     }
     auto labels = work.decoder->labels(i);
@@ -199,8 +204,11 @@ void RequestProcessor::decide(Pass& pass) {
         pass.origin == Origin::Sender
             ? parts_.ha.observe(share.who->group, share.who->replica, share.newest)
             : parts_.ha.decide_again(share.who->group, share.who->replica, share.newest);
+    auto& policy = pass.write.batch.replicas;
     if (share.decision.stitch) {
-      pass.write.batch.replicas = store::ReplicaPolicy::UnlabelledPair;
+      policy = store::ReplicaPolicy::ChangeOfLead;
+    } else if (policy == store::ReplicaPolicy::SingleSender) {
+      policy = store::ReplicaPolicy::ElectedReplica;
     }
   }
 }

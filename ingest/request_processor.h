@@ -18,6 +18,7 @@
 #include "ingest/metadata_memo.h"
 #include "ingest/negotiation.h"
 #include "ingest/options.h"
+#include "ingest/otlp_decoder.h"
 #include "ingest/pair_detector.h"
 #include "ingest/sender_table.h"
 #include "ingest/series_cache.h"
@@ -44,7 +45,7 @@ enum class Origin : uint8_t { Sender, Standby };
 /// A body as it came and what its headers say it is.
 struct WireBody {
   std::string_view bytes;
-  WireFormat format = WireFormat::RemoteWrite1;
+  BodyKind kind;
 };
 
 /// What a request has become before the store sees it.
@@ -78,6 +79,7 @@ struct Workspace {
   BodyBuffer buffer;
   WriteRequestDecoder version1;
   WriteV2Decoder version2;
+  OtlpDecoder otlp;
   RequestDecoder* decoder = nullptr;  // the one of them that holds the request
   std::vector<SeriesKey> keys;
   std::vector<CachedSeries> found;

@@ -335,8 +335,12 @@ Result<std::unique_ptr<Generation>> RunningApplication::make_generation(
   auto generation = std::make_unique<Generation>();
   generation->config = config;
   auto remote_write = ingest::RemoteWriteApi::create(
-      ingest_options(*config),
-      {.store = *store_, .pool = ingest_pool_, .clock = clock_, .metrics = metrics_});
+      ingest_options(*config), {.store = *store_,
+                                .pool = ingest_pool_,
+                                .clock = clock_,
+                                .metrics = metrics_,
+                                .files = files_,
+                                .standby_folder = flags_.storage_path + "/standby"});
   if (!remote_write) return std::move(remote_write).error();
   generation->remote_write = std::move(*remote_write);
 

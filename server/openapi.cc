@@ -49,6 +49,7 @@ constexpr Operation kOperations[] = {
     {"/api/v1/write", "exchange", "Remote write.", ""},
     {"/api/v1/push", "exchange", "Remote write, as Mimir and Loki call it.", ""},
     {"/api/v1/receive", "exchange", "Remote write, as Thanos calls it.", ""},
+    {"/api/v1/otlp/v1/metrics", "exchange", "OTLP metrics.", ""},
     {"/api/v1/rules", "alerting", "Alerting and recording rules with their state.",
      "type rule_name[] rule_group[] file[] match[] exclude_alerts group_limit group_next_token"},
     {"/api/v1/alerts", "alerting", "Active alerts.", ""},

@@ -115,9 +115,15 @@ Verdict Head::decide(SeriesState& state, const RowToJudge& row, const RowContext
       state.has_sample && !state.was_histogram && state.newest_bits == model::kStaleNanBits;
   const NewestSample newest{state.has_sample, state.was_histogram, stale, state.newest_t,
                             state.newest_bits};
-  if (context.policy == ReplicaPolicy::SingleSender)
-    return judge_single_sender(newest, row, context.limits);
-  return judge_pair(newest, pair_of(state), row, context.limits);
+  switch (context.policy) {
+    case ReplicaPolicy::UnlabelledPair:
+      return judge_pair(newest, pair_of(state), row, context.limits);
+    case ReplicaPolicy::ChangeOfLead:
+      return judge_change_of_lead(newest, pair_of(state), row, context.limits);
+    case ReplicaPolicy::ElectedReplica: note_interval(newest, pair_of(state), row); break;
+    case ReplicaPolicy::SingleSender: break;
+  }
+  return judge_single_sender(newest, row, context.limits);
 }
 
 PairState& Head::pair_of(SeriesState& state) {

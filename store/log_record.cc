@@ -428,7 +428,7 @@ Status decode_batch(std::string_view payload, LoggedBatch& out) {
   ByteReader in(payload);
   out.arrived = in.zigzag();
   const uint8_t policy = in.u8();
-  if (policy > static_cast<uint8_t>(ReplicaPolicy::UnlabelledPair))
+  if (policy > static_cast<uint8_t>(ReplicaPolicy::ChangeOfLead))
     return corrupt("unknown replica policy");
   out.rows.replicas = static_cast<ReplicaPolicy>(policy);
   bool ok = !in.failed();

@@ -13,6 +13,8 @@ constexpr int64_t kAssumedIntervalMs = 15'000;
 constexpr int64_t kLongestDeltaMs = 600'000;
 // One gap looks like a pair twice (15 s, 45 s, 15 s); a new interval has to be seen once more.
 constexpr uint8_t kConfirmations = 3;
+constexpr uint64_t kPairQuarters = 3;
+constexpr uint64_t kChangeQuarters = 2;
 
 std::optional<uint32_t> on_ladder(int64_t delta) {
   for (const uint32_t step : kLadderMs) {
@@ -64,6 +66,22 @@ bool repeats(const NewestSample& newest, const RowToJudge& row) {
          newest.bits == row.bits;
 }
 
+/// Keeps a row that comes at least so many quarters of an interval after the newest kept one.
+Verdict judge_spacing(const NewestSample& newest, PairState& pair, const RowToJudge& row,
+                      const TimeLimits& limits, uint64_t quarters) {
+  if (repeats(newest, row)) return Verdict::Repeat;
+  if (const auto verdict = outside(row, limits)) return *verdict;
+  const bool first = !newest.any;
+  if (!row.stale) learn(pair, first, row.t);
+  if (first) return Verdict::Keep;
+  if (row.t <= newest.t) return Verdict::Deduplicated;
+  if (newest.stale) return row.stale ? Verdict::Deduplicated : Verdict::Keep;
+  const int64_t interval = pair.interval_ms == 0 ? kAssumedIntervalMs : pair.interval_ms;
+  const uint64_t spacing = static_cast<uint64_t>(row.t) - static_cast<uint64_t>(newest.t);
+  return spacing * 4 >= static_cast<uint64_t>(interval) * quarters ? Verdict::Keep
+                                                                   : Verdict::Deduplicated;
+}
+
 }  // namespace
 
 Verdict judge_single_sender(const NewestSample& newest, const RowToJudge& row,
@@ -76,16 +94,16 @@ Verdict judge_single_sender(const NewestSample& newest, const RowToJudge& row,
 
 Verdict judge_pair(const NewestSample& newest, PairState& pair, const RowToJudge& row,
                    const TimeLimits& limits) {
-  if (repeats(newest, row)) return Verdict::Repeat;
-  if (const auto verdict = outside(row, limits)) return *verdict;
-  const bool first = !newest.any;
-  if (!row.stale) learn(pair, first, row.t);
-  if (first) return Verdict::Keep;
-  if (row.t <= newest.t) return Verdict::Deduplicated;
-  if (newest.stale) return row.stale ? Verdict::Deduplicated : Verdict::Keep;
-  const int64_t interval = pair.interval_ms == 0 ? kAssumedIntervalMs : pair.interval_ms;
-  const uint64_t spacing = static_cast<uint64_t>(row.t) - static_cast<uint64_t>(newest.t);
-  return spacing * 4 >= static_cast<uint64_t>(interval) * 3 ? Verdict::Keep : Verdict::Deduplicated;
+  return judge_spacing(newest, pair, row, limits, kPairQuarters);
+}
+
+Verdict judge_change_of_lead(const NewestSample& newest, PairState& pair, const RowToJudge& row,
+                             const TimeLimits& limits) {
+  return judge_spacing(newest, pair, row, limits, kChangeQuarters);
+}
+
+void note_interval(const NewestSample& newest, PairState& pair, const RowToJudge& row) {
+  if (!row.stale) learn(pair, !newest.any, row.t);
 }
 
 std::string_view rejection_text(RejectReason reason) {

@@ -55,6 +55,15 @@ Verdict judge_single_sender(const NewestSample& newest, const RowToJudge& row,
 Verdict judge_pair(const NewestSample& newest, PairState& pair, const RowToJudge& row,
                    const TimeLimits& limits);
 
+/// The spacing rule while another replica takes over: as judge_pair(), but half an interval is
+/// enough. The two replicas scrape at constant phases, so whatever these are, the first sample kept
+/// of the new lead comes within [0.5, 1.5) intervals of the last one of the old.
+Verdict judge_change_of_lead(const NewestSample& newest, PairState& pair, const RowToJudge& row,
+                             const TimeLimits& limits);
+
+/// Learns the interval of a series from a row of its only sender, for judge_change_of_lead().
+void note_interval(const NewestSample& newest, PairState& pair, const RowToJudge& row);
+
 /// Prometheus's words for a refusal.
 std::string_view rejection_text(RejectReason reason);
 

@@ -22,9 +22,13 @@ struct SeriesHandle {
 
 /// How two senders of the same series are told apart.
 enum class ReplicaPolicy : uint8_t {
-  SingleSender,   ///< every sample is wanted; equal timestamps are duplicates
-  UnlabelledPair  ///< an HA pair that dropped its replica label: keep a sample only if t - last >=
-                  ///< 0.75 interval, per series
+  SingleSender,    ///< every sample is wanted; equal timestamps are duplicates
+  UnlabelledPair,  ///< an HA pair that dropped its replica label: keep a sample only if t - last >=
+                   ///< 0.75 interval, per series
+  ElectedReplica,  ///< as SingleSender, and the interval of each series is learned for the next
+                   ///< change of lead
+  ChangeOfLead     ///< shortly after another replica took over: keep a sample only if t - last >=
+                   ///< 0.5 interval, per series
 };
 
 struct FloatRow {
@@ -80,7 +84,7 @@ struct WriteOutcome {
   uint32_t floats_written = 0;  ///< exact repeats of the newest sample count as written
   uint32_t histograms_written = 0;
   uint32_t exemplars_written = 0;
-  uint32_t deduplicated = 0;  ///< dropped by ReplicaPolicy::UnlabelledPair
+  uint32_t deduplicated = 0;  ///< dropped by UnlabelledPair or ChangeOfLead
   uint32_t rejected[kRejectReasons] = {};
   std::vector<uint32_t> stale_handles;  ///< indexes into floats (then histograms, continued):
                                         ///< resolve again and resend these

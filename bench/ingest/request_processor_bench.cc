@@ -122,7 +122,7 @@ void prepare_known_series(benchmark::State& state, ingest::WireFormat format) {
   ingest::RequestProcessor processor({store, ha, pairs, limits, clock, 16u << 20});
   ingest::Workspace workspace;
   const auto prepare = [&](const std::string& request) {
-    return processor.prepare({request, format}, caller, ingest::Origin::Sender, workspace);
+    return processor.prepare({request, {format}}, caller, ingest::Origin::Sender, workspace);
   };
   for (const std::string& request : requests)  // from here on all series are known
     prepare(request).ignore("counted below");

@@ -39,7 +39,7 @@ std::ostream& operator<<(std::ostream& out, const Counts& counts) {
 
 struct Receiver {
   Receiver() {
-    auto created = RemoteWriteApi::create({}, {store, pool, clock, metrics});
+    auto created = RemoteWriteApi::create({}, {store, pool, clock, metrics, files, {}});
     if (!created) FAIL(created.error().message());
     api = std::move(*created);
     api->register_routes(router);
@@ -65,6 +65,7 @@ struct Receiver {
 
   ManualClock clock{kNow};
   MetricRegistry metrics;
+  store::PosixFileSystem files;
   FakeStore store{clock};
   WorkPool pool{{.name = "ingest", .threads = 1}};
   http::Router router;

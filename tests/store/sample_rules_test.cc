@@ -102,3 +102,31 @@ TEST_CASE("an unlabelled pair: a stale marker does not hold the lock, repeats co
   CHECK(series.offer(83'000, 5) == Verdict::Keep);
   CHECK(series.offer(90'000, 6) == Verdict::Deduplicated);
 }
+
+TEST_CASE("a change of lead: half an interval is enough, and one and a half are never reached") {
+  for (const int64_t interval : {5'000, 15'000, 60'000}) {
+    for (int64_t phase = 100; phase < interval; phase += interval / 7) {
+      CAPTURE(interval, phase);
+      NewestSample newest;
+      PairState pair;
+      std::vector<model::TimestampMs> kept;
+      const auto offer = [&](model::TimestampMs t, bool change) {
+        const RowToJudge row{t, 1};
+        if (!change) note_interval(newest, pair, row);
+        const Verdict verdict = change ? judge_change_of_lead(newest, pair, row, {})
+                                       : judge_single_sender(newest, row, {});
+        if (verdict != Verdict::Keep) return;
+        newest = {true, false, false, t, 1};
+        kept.push_back(t);
+      };
+      for (int64_t scrape = 0; scrape < 10; ++scrape) offer(scrape * interval, false);
+      // What the standby sent meanwhile comes again from the beginning.
+      for (int64_t scrape = 5; scrape < 20; ++scrape) offer(scrape * interval + phase, true);
+      for (size_t i = 1; i < kept.size(); ++i) {
+        CHECK(2 * (kept[i] - kept[i - 1]) >= interval);
+        CHECK(2 * (kept[i] - kept[i - 1]) < 3 * interval);
+      }
+      CHECK(kept.back() == 19 * interval + phase);
+    }
+  }
+}

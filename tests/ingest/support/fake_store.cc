@@ -38,6 +38,12 @@ class FakeTable final : public store::KeyedTable {
   Guarded<Rows> rows_;
 };
 
+// Of 15 s.
+model::DurationMs least_spacing(store::ReplicaPolicy policy) {
+  if (policy == store::ReplicaPolicy::UnlabelledPair) return 11'250;
+  return policy == store::ReplicaPolicy::ChangeOfLead ? 7'500 : 0;
+}
+
 Error unsupported() { return Error(ErrorCode::Internal, "the fake store answers no queries"); }
 
 }  // namespace
@@ -120,10 +126,10 @@ Result<store::WriteOutcome> FakeStore::apply(State& state, store::WriteBatch& ba
     return true;
   };
   for (const auto& row : batch.floats) {
-    if (batch.replicas == store::ReplicaPolicy::UnlabelledPair &&
-        row.series.generation == state.generation) {
+    const model::DurationMs spacing = least_spacing(batch.replicas);
+    if (spacing > 0 && row.series.generation == state.generation) {
       const auto newest = state.newest.find(state.series[row.series.slot]);
-      if (newest != state.newest.end() && row.t - newest->second < 11'250) {
+      if (newest != state.newest.end() && row.t - newest->second < spacing) {
         ++index;
         ++outcome.deduplicated;
         continue;
