@@ -92,8 +92,7 @@ Status SeriesReader::read(const Partition& partition, uint32_t place, uint32_t s
                         ? read_floats(column, **times, range, out)
                         : read_histograms(column, **times, range, out);
     if (!status)
-      return std::move(status).error().with(to_string(name_of(partition.info())) + ": series " +
-                                            std::to_string(series));
+      return partition.failed(std::move(status).error().with("series " + std::to_string(series)));
   }
   return {};
 }
