@@ -101,8 +101,14 @@ void AnnotationSet::start_time_overlap(std::string_view metric_name, PositionRan
   if (!is_new) ++notice.occurrences;
 }
 
+void AnnotationSet::missing(const std::vector<std::string>& sentences) {
+  for (const std::string& one : sentences)
+    if (std::find(missing_.begin(), missing_.end(), one) == missing_.end()) missing_.push_back(one);
+}
+
 Annotations AnnotationSet::render(std::string_view query) const {
   Annotations out;
+  out.warnings = missing_;
   for (const Notice& notice : notices_) {
     std::string text = (notice.warning ? "PromQL warning: " : "PromQL info: ") + notice.message;
     if (notice.monotonicity) {

@@ -22,6 +22,8 @@ class AnnotationSet {
   /// The same about an argument of what stands at `evaluated`, which comes after its arguments.
   void warn_of_argument(std::string message, PositionRange position, PositionRange evaluated);
   void inform(std::string message, PositionRange position);
+  /// A sentence of the source itself: shown as it is, once.
+  void missing(const std::vector<std::string>& sentences);
 
   struct MonotonicityFix {
     model::TimestampMs t = 0;
@@ -57,6 +59,7 @@ class AnnotationSet {
   };
   Notice& add(bool warning, std::string message, const Place& place, bool& is_new);
 
+  std::vector<std::string> missing_;
   std::vector<Notice> notices_;  // in order of first appearance
   std::unordered_map<std::string, size_t> by_message_;
 };

@@ -251,6 +251,7 @@ Result<StreamPtr> open_instant_selector(const VectorSelector& selector, Position
   }
   auto selection = context.source().select(selector.matchers, grid.extent());
   if (!selection) return std::move(selection).error();
+  context.annotations().missing((*selection)->warnings());
   return StreamPtr(std::make_unique<InstantSelector>(std::move(selection).value(), grid, yields,
                                                      position, context));
 }
@@ -267,6 +268,7 @@ Result<RangePtr> open_range_selector(const MatrixSelector& selector, const Steps
   grid.after = vector.mode == RangeMode::Smoothed ? context.lookback() : 0;
   auto selection = context.source().select(vector.matchers, grid.extent());
   if (!selection) return std::move(selection).error();
+  context.annotations().missing((*selection)->warnings());
   return RangePtr(std::make_unique<RangeSelector>(std::move(selection).value(), grid, context));
 }
 
