@@ -23,6 +23,8 @@ struct Arguments {
   ExplainQuery explain;
   DeploymentFilter deployments;
   std::vector<std::string> files;
+  std::string path;
+  bool skip_head = false;
   ImportOptions import;
   std::string import_file;
   RemoteReadSource remote_read;
@@ -126,11 +128,24 @@ void add_get(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& acti
 
 void add_check(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& action) {
   CLI::App* check = app.add_subcommand(
-      "check", "Check files before the server reads them. Exit code 3: a file is wrong.");
-  check->require_subcommand(1);
+      "check", "Check files before the server reads them, or what it stored. Exit code 3: wrong.");
+  check->require_subcommand(0, 1);
+  check->add_option("path", arguments.path, "A storage path: the same as check store PATH.");
+  check->callback([&, check] {
+    if (!check->get_subcommands().empty()) return;
+    if (arguments.path.empty()) throw CLI::RequiredError("PATH or a subcommand");
+    action = [&](Api&) { return run_check_store(arguments.path); };
+  });
   CLI::App* config = check->add_subcommand("config", "Configuration files of aerie.");
   config->add_option("files", arguments.files)->required();
   config->callback([&] { action = [&](Api&) { return run_check_config(arguments.files); }; });
+  CLI::App* stored = check->add_subcommand(
+      "store", "What a stopped aerie has stored: checksums, counts, indexes, every sample.");
+  stored->add_option("path", arguments.path, "The --storage.path, or a snapshot.")->required();
+  stored->callback([&] { action = [&](Api&) { return run_check_store(arguments.path); }; });
+  CLI::App* running = check->add_subcommand(
+      "running", "The same by the running aerie (--web.enable-admin-api), at full speed.");
+  running->callback([&] { action = [&](Api& api) { return run_check_running(api); }; });
   CLI::App* rules = check->add_subcommand("rules", "Prometheus rule files.");
   rules->add_option("files", arguments.files)->required();
   rules->callback([&] { action = [&](Api&) { return run_check_rules(arguments.files); }; });
@@ -221,6 +236,15 @@ void add_token_commands(CLI::App& app, Arguments& arguments, std::function<int(A
   revoke->callback([&] { action = [&](Api&) { return run_revoke_token(arguments.token); }; });
 }
 
+void add_snapshot(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& action) {
+  CLI::App* snapshot = app.add_subcommand(
+      "snapshot", "Make a copy of everything stored, by hard links (--web.enable-admin-api).");
+  snapshot->add_flag("--skip-head", arguments.skip_head, "Leave out what is not sealed yet.");
+  snapshot->callback([&] {
+    action = [&](Api& api) { return run_snapshot(api, arguments.skip_head ? "true" : "false"); };
+  });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -243,6 +267,7 @@ int main(int argc, char** argv) {
   add_query(app, arguments, action);
   add_get(app, arguments, action);
   add_check(app, arguments, action);
+  add_snapshot(app, arguments, action);
   add_import(app, arguments, action);
   add_gen(app, arguments, action);
   add_token_commands(app, arguments, action);

@@ -27,6 +27,19 @@ Api::Api(std::string base_url) : base_url_(normalised(std::move(base_url))) {}
 
 Result<boost::json::value> Api::get(std::string_view path, const Query& query) {
   http::ClientRequest request;
+  request.timeout = std::chrono::minutes(2);
+  return ask(std::move(request), path, query);
+}
+
+Result<boost::json::value> Api::post(std::string_view path, const Query& query) {
+  http::ClientRequest request;
+  request.method = http::Method::Post;
+  request.timeout = std::chrono::hours(2);
+  return ask(std::move(request), path, query);
+}
+
+Result<boost::json::value> Api::ask(http::ClientRequest request, std::string_view path,
+                                    const Query& query) {
   request.url = base_url_ + std::string(path);
   char separator = '?';
   for (const auto& [name, value] : query) {
@@ -34,7 +47,6 @@ Result<boost::json::value> Api::get(std::string_view path, const Query& query) {
         fmt::format("{}{}={}", separator, http::percent_encode(name), http::percent_encode(value));
     separator = '&';
   }
-  request.timeout = std::chrono::minutes(2);
   auto response = client_.send(request);
   if (!response) return std::move(response).error().with("is aerie running at " + base_url_ + "?");
   boost::json::error_code parse_error;

@@ -21,9 +21,14 @@ class Api {
   /// The `data` of GET path?query; warnings go to standard error. Errors: what the server said, or
   /// why it was not reached.
   Result<boost::json::value> get(std::string_view path, const Query& query);
+  /// The same by POST, for what changes something or takes long.
+  Result<boost::json::value> post(std::string_view path, const Query& query);
   const std::string& base_url() const { return base_url_; }
 
  private:
+  Result<boost::json::value> ask(http::ClientRequest request, std::string_view path,
+                                 const Query& query);
+
   std::string base_url_;
   http::Client client_;
 };

@@ -50,6 +50,14 @@ struct DeploymentFilter {
 };
 int run_get_deployments(Api& api, const DeploymentFilter& filter, const OutputOptions& output);
 
+/// Makes a snapshot and prints where it is. Needs `--web.enable-admin-api`.
+int run_snapshot(Api& api, const std::string& skip_head);
+
+/// Reads everything stored at `path`, which no aerie has open. 3: something is damaged.
+int run_check_store(const std::string& path);
+/// The same, done by the running aerie.
+int run_check_running(Api& api);
+
 int run_check_config(const std::vector<std::string>& files);
 int run_check_rules(const std::vector<std::string>& files);
 

@@ -25,6 +25,8 @@ class Selection {
   /// Replaces the content of `out` (its memory is reused) with the samples of `range`, both ends
   /// inclusive. Errors: Corruption or IoError when a partition cannot be read.
   virtual Status read(size_t index, TimeRange range, SeriesSamples& out) const = 0;
+  /// What may be missing from it, one sentence each: damaged partitions that were left out.
+  virtual std::vector<std::string> warnings() const { return {}; }
 };
 
 /// An example of what was counted, with labels of its own (a trace, for instance).

@@ -305,7 +305,9 @@ Result<StreamPtr> plan_quantile(const Aggregate& aggregate, StreamPtr input, con
   QueryContext& context = planner.context();
   const Extremes extremes = extremes_of(*parameter, steps);
   const auto warn = [&](double value) {
-    context.annotations().warn(invalid_quantile(value), aggregate.parameter->position);
+    const PositionRange position = aggregate.parameter->position;
+    context.annotations().warn_of_argument(invalid_quantile(value), position,
+                                           {position.start, aggregate.expr->position.end});
   };
   if (extremes.has_nan) warn(std::numeric_limits<double>::quiet_NaN());
   if (extremes.max > 1) warn(extremes.max);

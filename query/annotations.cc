@@ -43,31 +43,41 @@ std::string go_special(double value) {
 
 }  // namespace
 
-AnnotationSet::Notice& AnnotationSet::add(bool warning, std::string message, PositionRange position,
+AnnotationSet::Notice& AnnotationSet::add(bool warning, std::string message, const Place& place,
                                           bool& is_new) {
   const auto [found, inserted] = by_message_.try_emplace(message, notices_.size());
   is_new = inserted;
-  if (inserted) notices_.push_back({warning, std::move(message), position, std::nullopt, 1});
+  if (inserted)
+    notices_.push_back(
+        {warning, std::move(message), place.position, place.evaluated, std::nullopt, 1});
   Notice& notice = notices_[found->second];
-  if (evaluated_later(position, notice.position)) notice.position = position;
+  if (evaluated_later(place.evaluated, notice.evaluated)) {
+    notice.position = place.position;
+    notice.evaluated = place.evaluated;
+  }
   return notice;
 }
 
 void AnnotationSet::warn(std::string message, PositionRange position) {
+  warn_of_argument(std::move(message), position, position);
+}
+
+void AnnotationSet::warn_of_argument(std::string message, PositionRange position,
+                                     PositionRange evaluated) {
   bool is_new = false;
-  add(true, std::move(message), position, is_new);
+  add(true, std::move(message), {position, evaluated}, is_new);
 }
 
 void AnnotationSet::inform(std::string message, PositionRange position) {
   bool is_new = false;
-  add(false, std::move(message), position, is_new);
+  add(false, std::move(message), {position, position}, is_new);
 }
 
 void AnnotationSet::monotonicity_forced(std::string_view metric_name, const MonotonicityFix& fix,
                                         PositionRange position) {
   bool is_new = false;
-  Notice& notice =
-      add(false, std::string(kMonotonicity) + for_metric_name(metric_name), position, is_new);
+  Notice& notice = add(false, std::string(kMonotonicity) + for_metric_name(metric_name),
+                       {position, position}, is_new);
   if (is_new) {
     notice.monotonicity = Monotonicity{fix, fix.t, 1};
     return;
@@ -87,12 +97,18 @@ void AnnotationSet::start_time_overlap(std::string_view metric_name, PositionRan
       add(true,
           "sample has start time that overlaps with previous sample timestamp for metric " +
               model::go_quote(metric_name),
-          position, is_new);
+          {position, position}, is_new);
   if (!is_new) ++notice.occurrences;
+}
+
+void AnnotationSet::missing(const std::vector<std::string>& sentences) {
+  for (const std::string& one : sentences)
+    if (std::find(missing_.begin(), missing_.end(), one) == missing_.end()) missing_.push_back(one);
 }
 
 Annotations AnnotationSet::render(std::string_view query) const {
   Annotations out;
+  out.warnings = missing_;
   for (const Notice& notice : notices_) {
     std::string text = (notice.warning ? "PromQL warning: " : "PromQL info: ") + notice.message;
     if (notice.monotonicity) {

@@ -19,7 +19,11 @@ class AnnotationSet {
  public:
   /// `message` without the prefix `PromQL warning: `.
   void warn(std::string message, PositionRange position);
+  /// The same about an argument of what stands at `evaluated`, which comes after its arguments.
+  void warn_of_argument(std::string message, PositionRange position, PositionRange evaluated);
   void inform(std::string message, PositionRange position);
+  /// A sentence of the source itself: shown as it is, once.
+  void missing(const std::vector<std::string>& sentences);
 
   struct MonotonicityFix {
     model::TimestampMs t = 0;
@@ -45,11 +49,17 @@ class AnnotationSet {
     bool warning = false;
     std::string message;
     PositionRange position;
+    PositionRange evaluated;  // what evaluation noticed it: orders equal messages
     std::optional<Monotonicity> monotonicity;
     uint64_t occurrences = 1;
   };
-  Notice& add(bool warning, std::string message, PositionRange position, bool& is_new);
+  struct Place {
+    PositionRange position;
+    PositionRange evaluated;
+  };
+  Notice& add(bool warning, std::string message, const Place& place, bool& is_new);
 
+  std::vector<std::string> missing_;
   std::vector<Notice> notices_;  // in order of first appearance
   std::unordered_map<std::string, size_t> by_message_;
 };

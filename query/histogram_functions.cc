@@ -158,9 +158,10 @@ class HistogramInput {
   std::vector<HistogramSeries> histograms_;
 };
 
-void warn_about_quantile(double quantile, const Expr& argument, QueryContext& context) {
+void warn_about_quantile(double quantile, const Expr& argument, const CallSite& site) {
   if (std::isnan(quantile) || quantile < 0 || quantile > 1)
-    context.annotations().warn(invalid_quantile(quantile), argument.position);
+    site.context().annotations().warn_of_argument(invalid_quantile(quantile), argument.position,
+                                                  site.position);
 }
 
 /// One output row: the quantile of one histogram at every step.
@@ -199,7 +200,7 @@ Result<StreamPtr> histogram_quantile(const CallSite& site) {
   auto quantile = site.planner.scalar(site.argument(0), site.steps);
   if (!quantile) return std::move(quantile).error();
   for (size_t i = 0; i < site.steps.count; ++i)
-    warn_about_quantile(quantile->at(i), site.argument(0), site.context());
+    warn_about_quantile(quantile->at(i), site.argument(0), site);
   auto input = HistogramInput::read(site, site.argument(1));
   if (!input) return std::move(input).error();
   std::vector<SeriesInfo> series;
@@ -226,7 +227,7 @@ Result<StreamPtr> histogram_quantiles(const CallSite& site) {
     auto quantile = site.planner.scalar(site.argument(i), site.steps);
     if (!quantile) return std::move(quantile).error();
     for (size_t step = 0; step < site.steps.count; ++step)
-      warn_about_quantile(quantile->at(step), site.argument(i), site.context());
+      warn_about_quantile(quantile->at(step), site.argument(i), site);
     quantiles.push_back(*quantile);
   }
   auto input = HistogramInput::read(site, site.argument(0));

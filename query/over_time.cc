@@ -187,7 +187,9 @@ Status quantile_over_time(const WindowCall& call, Row& out) {
       call, out, [&](const double*, const model::TimestampMs*, size_t, size_t step) {
         const double q = quantile.at(step);
         if (std::isnan(q) || q < 0 || q > 1)
-          call.context.annotations().warn(invalid_quantile(q), call.argument_positions[0]);
+          call.context.annotations().warn_of_argument(
+              invalid_quantile(q), call.argument_positions[0],
+              {call.argument_positions[0].start, call.argument_positions[1].end});
         return quantile_of_sorted(
             q, window.slide_to(call.windows.first[step], call.windows.last[step]));
       });

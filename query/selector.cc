@@ -284,6 +284,7 @@ Result<StreamPtr> open_instant_selector(const VectorSelector& selector, Position
   }
   auto selection = context.source().select(selector.matchers, grid.extent());
   if (!selection) return std::move(selection).error();
+  context.annotations().missing((*selection)->warnings());
   return StreamPtr(std::make_unique<InstantSelector>(
       std::move(selection).value(), grid,
       InstantSelector::Options{yields, selector.histogram_counts_only}, position, context));
@@ -301,6 +302,7 @@ Result<RangePtr> open_range_selector(const MatrixSelector& selector, const Steps
   grid.after = vector.mode == RangeMode::Smoothed ? context.lookback() : 0;
   auto selection = context.source().select(vector.matchers, grid.extent());
   if (!selection) return std::move(selection).error();
+  context.annotations().missing((*selection)->warnings());
   return RangePtr(std::make_unique<RangeSelector>(std::move(selection).value(), grid,
                                                   vector.histogram_counts_only, context));
 }

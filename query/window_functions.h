@@ -26,7 +26,11 @@ struct WindowCall {
   PositionRange range_position;  ///< where notices about samples point to
   WindowScratch& scratch;
 
-  std::string_view metric_name() const { return series.labels.metric_name(); }
+  /// Empty once an inner function has dropped it.
+  std::string_view metric_name() const {
+    if (series.drop_name && !context.features().delayed_name_removal) return {};
+    return series.labels.metric_name();
+  }
   size_t steps() const { return grid.steps.count; }
 };
 

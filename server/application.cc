@@ -229,6 +229,12 @@ StatusApi::Actions RunningApplication::status_actions() {
           // The same way an operator stops it, so that there is one way.
           .quit = [] { kill(getpid(), SIGTERM); },
           .flush = [this] { return store_->flush(); },
+          .snapshot = [this](store::Store::SnapshotScope scope) -> Result<std::string> {
+            auto taken = store_->snapshot(scope);
+            if (!taken) return std::move(taken).error();
+            return taken->name;
+          },
+          .check = [this](const store::CheckPace& pace) { return store_->check(pace); },
           .config_text = [this] { return config_.copy()->text; }};
 }
 

@@ -68,6 +68,10 @@ void StatusApi::register_routes(http::Router& router, WorkPool& pool) {
                   [this](const Request&) { return answer_quit(); });
   router.blocking({Method::Put, Method::Post}, "/api/v1/admin/tsdb/flush", pool,
                   [this](const Request&) { return answer_flush(); });
+  router.blocking({Method::Put, Method::Post}, "/api/v1/admin/tsdb/snapshot", pool,
+                  [this](const Request& request) { return answer_snapshot(request); });
+  router.blocking({Method::Put, Method::Post}, "/api/v1/admin/tsdb/check", pool,
+                  [this](const Request&) { return answer_check(); });
   router.blocking({Method::Get, Method::Post}, "/api/v1/status/config", pool,
                   [this](const Request&) { return answer_config(); });
 }
@@ -98,6 +102,41 @@ Response StatusApi::answer_flush() const {
     return api_error(500, "internal", flushed.error().message());
   }
   return Response::no_content();
+}
+
+Response StatusApi::answer_snapshot(const Request& request) const {
+  if (!flags_.enable_admin_api) return api_error(403, "unavailable", kDisabledAdmin);
+  const std::string_view skip = request.params.get("skip_head");
+  const bool known =
+      skip.empty() || skip == "true" || skip == "1" || skip == "false" || skip == "0";
+  if (!known)
+    return api_error(400, "bad_data", "unable to parse boolean \"skip_head\": write true or false");
+  const auto name =
+      actions_.snapshot(skip == "true" || skip == "1" ? store::Store::SnapshotScope::WithoutHead
+                                                      : store::Store::SnapshotScope::Everything);
+  if (!name) return api_error(500, "internal", name.error().message());
+  std::string data;
+  http::JsonWriter json(data);
+  json.begin_object().field("name", *name).end_object();
+  return Response::json(200, http::success_envelope(data));
+}
+
+Response StatusApi::answer_check() const {
+  if (!flags_.enable_admin_api) return api_error(403, "unavailable", kDisabledAdmin);
+  const auto report = actions_.check([this](uint64_t) { return waiting_for_.copy().empty(); });
+  if (!report) {
+    const int status = report.error().code() == ErrorCode::Cancelled ? 503 : 500;
+    return api_error(status, status == 503 ? "unavailable" : "internal", report.error().message());
+  }
+  std::string data;
+  http::JsonWriter json(data);
+  json.begin_object();
+  json.key("sound").boolean(report->sound());
+  json.field("text", report->text());
+  json.key("problems").begin_array();
+  for (const std::string& problem : report->problems) json.string(problem);
+  json.end_array().end_object();
+  return Response::json(200, http::success_envelope(data));
 }
 
 Response StatusApi::answer_config() const {

@@ -10,6 +10,7 @@
 #include "base/work_pool.h"
 #include "http/router.h"
 #include "server/flags.h"
+#include "store/store.h"
 
 namespace aerie::server {
 
@@ -19,9 +20,12 @@ namespace aerie::server {
 class StatusApi {
  public:
   struct Actions {
-    std::function<Status()> reload;            ///< may take seconds; one at a time
-    std::function<void()> quit;                ///< begins the orderly stop and returns
-    std::function<Status()> flush;             ///< seals everything in the head
+    std::function<Status()> reload;  ///< may take seconds; one at a time
+    std::function<void()> quit;      ///< begins the orderly stop and returns
+    std::function<Status()> flush;   ///< seals everything in the head
+    /// The name of the new folder below `snapshots`.
+    std::function<Result<std::string>(store::Store::SnapshotScope)> snapshot;
+    std::function<Result<store::CheckReport>(const store::CheckPace&)> check;  ///< may take long
     std::function<std::string()> config_text;  ///< the configuration in force, secrets masked
   };
   /// All references outlive the object.
@@ -45,6 +49,8 @@ class StatusApi {
   http::Response answer_reload();
   http::Response answer_quit();
   http::Response answer_flush() const;
+  http::Response answer_snapshot(const http::Request& request) const;
+  http::Response answer_check() const;
   http::Response answer_config() const;
 
   const Flags& flags_;

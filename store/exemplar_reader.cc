@@ -47,8 +47,8 @@ Status add_block(const IndexReader& index, const SeriesSet& wanted, TimeRange ra
     named.add(one.series);
     kept[one.series] = std::move(one.exemplars);
   }
-  return index.labels(named, [&](uint32_t series, model::Labels labels) {
-    auto& all = found[std::move(labels)];
+  return index.labels(named, [&](uint32_t series, std::string_view encoded) {
+    auto& all = found[model::Labels::from_encoded(std::string(encoded))];
     auto& some = kept[series];
     std::move(some.begin(), some.end(), std::back_inserter(all));
   });

@@ -315,9 +315,10 @@ void Head::count_rejection(Verdict verdict, uint32_t slot, model::TimestampMs t,
 /// Kept beside the samples of its series while their block is open: the request's own, as a rule.
 void Head::apply_exemplars(const std::vector<ExemplarRow>& rows, const RowContext& context) {
   for (const ExemplarRow& row : rows) {
-    if (context.sealed != nullptr && context.sealed->covers(row.t, context.record.position))
+    if (context.sealed != nullptr && !of_past_day(row.t, context.record.arrived) &&
+        context.sealed->covers(row.t, context.record.position))
       continue;
-    const auto block = active_.find(span_start(row.t, options_.partition_span));
+    const auto block = active_.find(key_of(row.t, context.record.arrived));
     if (block == active_.end()) continue;
     const bool kept = block->second->add_exemplar(row.series.slot, {row.t, row.value, row.labels},
                                                   options_.max_exemplars);
@@ -333,7 +334,7 @@ std::vector<model::SeriesExemplars> Head::exemplars(const std::vector<model::Mat
   if (!any) return {};
   std::map<model::Labels, std::vector<model::Exemplar>> found;
   for (const model::Matchers& matchers : selectors) {
-    for (const SeriesIndex::Match& match : index_.select(matchers)) {
+    for (const SeriesIndex::Match& match : index_.describe(index_.match(matchers))) {
       auto [at, added] = found.try_emplace(match.labels);
       if (!added) continue;  // another selector found it
       for (const auto& block : *all) {

@@ -206,7 +206,7 @@ Status LocalLog::open_segment(LogPosition start) {
   next_flags_ = 0;
   if (checkpoint_started_ && checkpoint_sequence_ == 0) checkpoint_sequence_ = header.sequence;
   folder_.with([&](Folder& folder) {
-    folder.segments[header.sequence].header = header;
+    folder.segments[header.sequence] = {header, false, true};
     folder.want_spare = header.file_bytes * kGrowth >= options_.segment_bytes;
   });
   return {};
@@ -251,7 +251,8 @@ Status LocalLog::trim(LogPosition unsealed) {
     }
     for (auto it = folder.segments.begin(); it != keep; ++it) {
       old.push_back(
-          {segment_name(it->first), it->second.header.file_bytes == options_.segment_bytes});
+          {segment_name(it->first),
+           it->second.ours_alone && it->second.header.file_bytes == options_.segment_bytes});
       spare_names.push_back(fmt::format("{}{}", kSparePrefix, folder.next_spare++));
     }
     folder.segments.erase(folder.segments.begin(), keep);
@@ -267,6 +268,22 @@ Status LocalLog::trim(LogPosition unsealed) {
     if (recycle) folder_.with([&](Folder& folder) { folder.spares.push_back(spare_names[i]); });
   }
   return old.empty() ? Status() : files_.sync_folder(options_.folder);
+}
+
+Status LocalLog::link_before(LogPosition end, const std::string& folder) {
+  const auto names = folder_.with([&](Folder& mine) {
+    std::vector<std::string> out;
+    for (auto& [sequence, segment] : mine.segments) {
+      if (segment.header.start >= end) continue;
+      segment.ours_alone = false;
+      out.push_back(segment_name(sequence));
+    }
+    return out;
+  });
+  for (const std::string& name : names)
+    if (auto linked = files_.link(path(name), folder + "/" + name); !linked) return linked;
+  if (names.empty()) return {};
+  return write_end_mark(files_, folder, end);
 }
 
 Status LocalLog::settle() {

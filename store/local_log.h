@@ -59,11 +59,15 @@ class LocalLog final : public IngestLog {
   Status settle() override;
   uint64_t file_bytes() const override;
   Status close() override;
+  /// Links the closed segments that begin before `end` into another folder, and says there how far
+  /// they reach. They are not recycled any more. The thread that trims calls it, or nobody trims.
+  Status link_before(LogPosition end, const std::string& folder);
 
  private:
   struct Segment {
     SegmentHeader header;
     bool complete_checkpoint = false;  // begins with a checkpoint whose last part is durable
+    bool ours_alone = false;           // made by this run and never linked: may be recycled
   };
   using Segments = std::map<uint64_t, Segment>;
   struct Folder {

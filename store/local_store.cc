@@ -57,6 +57,7 @@ Status LocalStore::start(FileSystem& files, MetricRegistry& metrics,
   auto folder = StoreFolder::open(options_.path, files);
   if (!folder) return std::move(folder).error();
   folder_ = std::move(*folder);
+  files_ = &files;
   SpaceGuard::Options space_options;
   space_options.folder = options_.path;
   space_ = std::make_unique<SpaceGuard>(space_options, files, metrics);
@@ -106,6 +107,10 @@ Status LocalStore::start(FileSystem& files, MetricRegistry& metrics,
   applier_ = std::make_unique<Applier>(applier_options, head_, *log_, arrivals_, *metadata_, clock_,
                                        metrics);
   start_background(metrics);
+  Scrubber::Options scrubber_options;
+  scrubber_options.background = options_.background_seal;
+  scrubber_ = std::make_unique<Scrubber>(
+      scrubber_options, [this](const CheckPace& pace) { return check(pace); }, clock_, metrics);
   if (losses_ == 0) return {};
   AERIE_LOG(Error, "samples whose series was defined in a lost part of the log are lost too",
             {"samples", orphans_});
@@ -221,6 +226,7 @@ size_t LocalStore::drop_undefined(WriteBatch& rows) const {
 
 Status LocalStore::close() {
   if (!log_) return {};
+  if (scrubber_) scrubber_->stop();
   if (merger_) merger_->stop();
   if (sealer_) sealer_->stop();
   if (applier_) applier_->stop();

@@ -13,6 +13,7 @@
 #include "store/merger.h"
 #include "store/metadata_cache.h"
 #include "store/partition_set.h"
+#include "store/scrubber.h"
 #include "store/sealer.h"
 #include "store/space_guard.h"
 #include "store/store.h"
@@ -53,6 +54,8 @@ class LocalStore final : public Store {
     return partitions_->table(name);
   }
   Status flush() override { return sealer_->flush(); }
+  Result<SnapshotInfo> snapshot(SnapshotScope scope) override;
+  Result<CheckReport> check(const CheckPace& pace) override;
   uint64_t active_series() const override { return head_.index().size(); }
   model::TimeRange extent() const override;
   Status close() override;
@@ -67,6 +70,7 @@ class LocalStore final : public Store {
   void start_background(MetricRegistry& metrics);
   Status replay(const LogFrame& frame, const SealedRanges& sealed);
   Status replay_batch(const LogFrame& frame, const SealedRanges& sealed);
+  Status fill_snapshot(const std::string& folder, SnapshotScope scope, SnapshotInfo& info);
   void replay_loss(const LogLoss& loss);
   size_t drop_undefined(WriteBatch& rows) const;
 
@@ -74,6 +78,7 @@ class LocalStore final : public Store {
   const Clock& clock_;
   // In the order of their making; closed in the opposite order.
   std::unique_ptr<StoreFolder> folder_;
+  FileSystem* files_ = nullptr;
   std::unique_ptr<SpaceGuard> space_;
   std::unique_ptr<PartitionSet> partitions_;
   std::unique_ptr<MetadataCache> metadata_;
@@ -85,6 +90,7 @@ class LocalStore final : public Store {
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<Sealer> sealer_;
   std::unique_ptr<Merger> merger_;
+  std::unique_ptr<Scrubber> scrubber_;
   bool replayed_batches_ = false;
   size_t losses_ = 0;   // stretches of the log that were passed over
   size_t orphans_ = 0;  // rows whose series was defined in one of them

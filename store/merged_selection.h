@@ -24,6 +24,7 @@ class MergedSelection final : public model::Selection {
   size_t size() const override { return entries_.size(); }
   const model::Labels& labels(size_t index) const override { return *entries_[index].labels; }
   Status read(size_t index, model::TimeRange range, model::SeriesSamples& out) const override;
+  std::vector<std::string> warnings() const override { return sources_.partitions->warnings(); }
 
  private:
   static constexpr size_t kNone = static_cast<size_t>(-1);

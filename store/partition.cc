@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "base/log.h"
 #include "store/checksum.h"
 #include "store/columns.h"
 
@@ -9,6 +10,14 @@ namespace aerie::store {
 namespace {
 
 constexpr uint8_t kClocksVersion = 0;
+
+Error note_failure(Damage& damage, const PartitionName& name, Error error) {
+  const bool damaged = error.code() == ErrorCode::Corruption;
+  Error named = std::move(error).with(to_string(name));
+  if (damaged && damage.report(named.message()))
+    AERIE_LOG(Error, "a partition is damaged and left out from now on", {"error", named.message()});
+  return named;
+}
 
 }  // namespace
 
@@ -18,16 +27,20 @@ Partition::Partition(std::shared_ptr<RocksDatabase> database, CommitRecord recor
       record_(std::move(record)),
       prefix_(partition_prefix(name_of(record_.info))) {}
 
-Error Partition::named(Error error) const {
-  return std::move(error).with(to_string(name_of(record_.info)));
+Error Partition::failed(Error error) const {
+  return note_failure(*damage_, name_of(record_.info), std::move(error));
+}
+
+DamagedPartition Partition::damaged() const {
+  return {to_string(name_of(record_.info)), record_.info.samples, damage_->reason()};
 }
 
 Result<std::string> Partition::record(RocksDatabase::Family family, const std::string& key,
                                       const char* what) const {
   auto value = database_->get(family, key);
-  if (!value) return named(std::move(value).error().with(what));
+  if (!value) return failed(std::move(value).error().with(what));
   if (!value->has_value())
-    return named(Error(ErrorCode::Corruption, fmt::format("{}: record is missing", what)));
+    return failed(Error(ErrorCode::Corruption, fmt::format("{}: record is missing", what)));
   return std::move(**value);
 }
 
@@ -35,27 +48,27 @@ Result<std::shared_ptr<const IndexReader>> Partition::index() const {
   if (auto known = index_.copy()) return known;
   // The reader must not keep the partition: it is kept by it.
   const auto get = [database = database_, prefix = prefix_, seed = record_.seed,
-                    name = name_of(record_.info)](IndexRecord kind, uint32_t label,
-                                                  uint32_t block) -> Result<std::string> {
+                    name = name_of(record_.info), damage = damage_](
+                       IndexRecord kind, uint32_t label, uint32_t block) -> Result<std::string> {
     const auto key_kind = static_cast<RecordKind>(kind);
     const std::string key = kind == IndexRecord::Names ? record_key(prefix, key_kind)
                             : kind == IndexRecord::Series
                                 ? record_key(prefix, key_kind, block)
                                 : record_key(prefix, key_kind, label, block);
     auto value = database->get(RocksDatabase::Family::Index, key);
-    if (!value) return std::move(value).error().with(to_string(name) + ": index");
+    if (!value) return note_failure(*damage, name, std::move(value).error().with("index"));
     if (!value->has_value())
-      return Error(ErrorCode::Corruption, to_string(name) + ": index: record is missing");
+      return note_failure(*damage, name, Error(ErrorCode::Corruption, "index: record is missing"));
     auto content = without_checksum(**value, seed);
-    if (!content) return std::move(content).error().with(to_string(name) + ": index");
+    if (!content) return note_failure(*damage, name, std::move(content).error().with("index"));
     (*value)->resize(content->size());
     return std::move(**value);
   };
   auto reader = IndexReader::open(get);
-  if (!reader) return named(std::move(reader).error());
+  if (!reader) return failed(std::move(reader).error());
   if ((*reader)->series_count() != record_.info.series_count ||
       (*reader)->group_count() != record_.groups)
-    return named(Error(ErrorCode::Corruption, "index and commit record disagree"));
+    return failed(Error(ErrorCode::Corruption, "index and commit record disagree"));
   return index_.with([&](auto& known) {
     if (!known) known = std::move(*reader);
     return known;
@@ -67,13 +80,13 @@ Result<std::shared_ptr<const ColumnGroup>> Partition::group(uint32_t number) con
       record(RocksDatabase::Family::Data, record_key(prefix_, RecordKind::Group, number), "group");
   if (!bytes) return std::move(bytes).error();
   auto group = ColumnGroup::parse(*bytes, record_.seed);
-  if (!group) return named(std::move(group).error().with(fmt::format("group {}", number)));
+  if (!group) return failed(std::move(group).error().with(fmt::format("group {}", number)));
   return group;
 }
 
 Result<std::shared_ptr<const Partition::Clock>> Partition::clock(uint32_t number) const {
   const auto damaged = [&](Error error) {
-    return named(std::move(error).with(fmt::format("clock {}", number)));
+    return failed(std::move(error).with(fmt::format("clock {}", number)));
   };
   const uint32_t block = number / kClocksPerBlock;
   auto bytes =

@@ -8,6 +8,7 @@
 #include "base/guarded.h"
 #include "base/result.h"
 #include "store/column_group.h"
+#include "store/damage.h"
 #include "store/exemplar_block.h"
 #include "store/index_reader.h"
 #include "store/partition_record.h"
@@ -29,6 +30,12 @@ class Partition {
   const CommitRecord& record() const { return record_; }
   const std::string& prefix() const { return prefix_; }
 
+  /// Something in it could not be read although the disk answered.
+  bool is_damaged() const { return damage_->found(); }
+  DamagedPartition damaged() const;
+  /// Names the partition; if it is Corruption, marks it as damaged (and logs that, once).
+  Error failed(Error error) const;
+
   /// Read from disk at the first call, then kept.
   Result<std::shared_ptr<const IndexReader>> index() const;
   Result<std::shared_ptr<const ColumnGroup>> group(uint32_t number) const;
@@ -39,12 +46,12 @@ class Partition {
  private:
   Result<std::string> record(RocksDatabase::Family family, const std::string& key,
                              const char* what) const;
-  Error named(Error error) const;
 
   const std::shared_ptr<RocksDatabase> database_;
   const uint64_t id_;
   const CommitRecord record_;
   const std::string prefix_;
+  const std::shared_ptr<Damage> damage_ = std::make_shared<Damage>();
   mutable Guarded<std::shared_ptr<const IndexReader>> index_;
 };
 

@@ -10,6 +10,7 @@
 #include "model/labels.h"
 #include "model/sample.h"
 #include "model/sample_source.h"
+#include "store/damage.h"
 #include "store/keyed_table.h"
 #include "store/steps.h"
 
@@ -31,6 +32,7 @@ struct SealedPart {
 };
 
 class Erasures;
+struct CheckReport;
 
 /// One commit record. docs/formats/partition.md.
 struct PartitionInfo {
@@ -75,6 +77,7 @@ class PartitionSet {
   struct Options {
     std::string path;  ///< folder of the RocksDB database; created if missing
     uint64_t block_cache_bytes = 64u << 20;
+    bool read_only = false;       ///< changes nothing on disk; for checks
     StepHook on_step;             ///< empty but in crash tests
     rocksdb::Env* env = nullptr;  ///< of fault-injecting tests; outlives the set
   };
@@ -84,6 +87,8 @@ class PartitionSet {
   static Result<std::unique_ptr<PartitionSet>> open(Options options);
   virtual ~PartitionSet() = default;
 
+  /// Those that cannot be read: left out of live() and of every answer, and never merged.
+  virtual std::vector<DamagedPartition> damaged() const = 0;
   /// Live partitions, ordered by (shard, tier, start, generation).
   virtual std::vector<PartitionInfo> live() const = 0;
   /// The log of `shard` up to here is covered by durable partitions.
@@ -118,6 +123,12 @@ class PartitionSet {
   virtual std::shared_ptr<const model::SampleSource> pin(
       std::shared_ptr<const Erasures> erasures) const = 0;
   std::shared_ptr<const model::SampleSource> pin() const { return pin(nullptr); }
+
+  /// Reads everything that is stored and adds what it finds; `pace` (may be empty) is called
+  /// between pieces of work. Errors: Cancelled when `pace` said stop.
+  virtual Status check(const std::function<bool(uint64_t)>& pace, CheckReport& report) const = 0;
+  /// Everything as it is now, in a new folder on the same disk: files are linked, not copied.
+  virtual Status checkpoint(const std::string& folder) const = 0;
 
   /// The durable table called `name`; made on first use.
   virtual Result<std::shared_ptr<KeyedTable>> table(const std::string& name) = 0;

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <set>
 
 #include <fmt/core.h>
 #include <rocksdb/cache.h>
@@ -17,9 +18,11 @@
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/sst_file_writer.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
 
 #include "base/log.h"
 #include "store/byte_io.h"
+#include "store/rocks_repair.h"
 
 namespace aerie::store {
 namespace {
@@ -74,9 +77,9 @@ Status write_marker(const std::string& folder) {
 }
 
 /// Accepts an empty folder (and marks it as ours) or one that is marked with a version we know.
-Status check_marker(const std::string& folder) {
+Status check_marker(const std::string& folder, bool read_only) {
   std::error_code failed;
-  fs::create_directories(folder, failed);
+  if (!read_only) fs::create_directories(folder, failed);
   if (failed) return Error(ErrorCode::IoError, "create " + folder + ": " + failed.message());
   const std::string path = folder + "/" + kMarkerFile;
   std::ifstream file(path);
@@ -89,6 +92,7 @@ Status check_marker(const std::string& folder) {
                                  folder, name, kMarkerFile));
     }
     if (failed) return Error(ErrorCode::IoError, "list " + folder + ": " + failed.message());
+    if (read_only) return Error(ErrorCode::NotFound, path + " is missing");
     return write_marker(folder);
   }
   std::string line;
@@ -140,6 +144,10 @@ rocksdb::DBOptions database_options(rocksdb::Env* env) {
   options.create_if_missing = true;
   options.create_missing_column_families = true;
   options.paranoid_checks = true;
+  // Stand-ins for damaged files have neither the size nor the identity that the manifest says;
+  // checksums of ours and of RocksDB stand in every block.
+  options.skip_checking_sst_file_sizes_on_db_open = true;
+  options.verify_sst_unique_id_in_manifest = false;
   options.max_total_wal_size = 16 << 20;
   // Its manifest and the log of `meta` are small: reserved space would be most of a small store.
   options.allow_fallocate = false;
@@ -196,6 +204,7 @@ class Database final : public RocksDatabase {
         families_(std::move(families)),
         extras_(std::move(extras)) {}
   ~Database() override {
+    if (is_open_ && extras_.env == nullptr) list_files();  // a test's disk may be gone by now
     for (rocksdb::ColumnFamilyHandle* handle : handles_)
       if (database_) database_->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
     if (database_) database_->Close().PermitUncheckedError();
@@ -222,10 +231,25 @@ class Database final : public RocksDatabase {
     std::vector<FileSize> all;
     for (const rocksdb::LevelMetaData& level : metadata.levels)
       for (const rocksdb::SstFileMetaData& file : level.files)
-        all.push_back({file.smallestkey, file.size});
+        all.push_back(
+            {file.smallestkey, file.size, path_ + "/" + file.relative_filename,
+             std::find(aside_.begin(), aside_.end(), file.relative_filename) != aside_.end()});
     std::sort(all.begin(), all.end(),
               [](const FileSize& a, const FileSize& b) { return a.first_key < b.first_key; });
     return all;
+  }
+
+  Status verify_file(const FileSize& file) const override {
+    return verify_sst(options_of(Family::Data), file.path);
+  }
+
+  Status checkpoint(const std::string& folder) const override {
+    rocksdb::Checkpoint* made = nullptr;
+    rocksdb::Status status = rocksdb::Checkpoint::Create(database_.get(), &made);
+    const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+    if (status.ok()) status = checkpoint->CreateCheckpoint(folder, /*log_size_for_flush=*/0);
+    if (!status.ok()) return to_error(status).with("link the database into " + folder);
+    return write_marker(folder);
   }
 
   Result<std::vector<std::pair<std::string, std::string>>> scan(
@@ -241,10 +265,8 @@ class Database final : public RocksDatabase {
 
   Result<std::unique_ptr<FileBuilder>> build(Family family,
                                              const std::string& file_name) const override {
-    const rocksdb::Options options(database_options(extras_.env),
-                                   families_.of[static_cast<size_t>(family)]);
-    auto builder =
-        std::make_unique<SstBuilder>(options, building_ + "/" + file_name, extras_.on_step);
+    auto builder = std::make_unique<SstBuilder>(options_of(family), building_ + "/" + file_name,
+                                                extras_.on_step);
     if (Status status = builder->open(); !status)
       return std::move(status).error().with("build " + file_name);
     return std::unique_ptr<FileBuilder>(std::move(builder));
@@ -306,6 +328,14 @@ class Database final : public RocksDatabase {
   rocksdb::ColumnFamilyHandle* handle(Family family) const {
     return handles_[static_cast<size_t>(family)];
   }
+  rocksdb::Options options_of(Family family) const {
+    return {database_options(extras_.env), families_.of[static_cast<size_t>(family)]};
+  }
+  rocksdb::Status open_database(bool read_only);
+  Status check_file_list();
+  void list_files();
+  Status open_repaired(rocksdb::Status refusal);
+  Status refuse_damaged_tables() const;
   Status read_format();
 
   const std::string path_;
@@ -314,19 +344,69 @@ class Database final : public RocksDatabase {
   const RocksExtras extras_;
   std::unique_ptr<rocksdb::DB> database_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;  // data, index, meta, default
+  std::vector<std::string> aside_;                     // names of files that others stand in for
   uint64_t seed_ = 0;
   std::atomic<uint64_t> next_id_{1};
+  bool is_open_ = false;  // to be written to, and everything in it was found
 };
 
-Status Database::open() {
+/// Before the database may delete anything: all files of the last orderly close must be known to
+/// it.
+Status Database::check_file_list() {
+  const auto listed = read_file_list(path_);
+  if (!listed) return {};
+  // What does not open gets its own treatment later.
+  if (!open_database(/*read_only=*/true).ok()) return {};
+  std::set<std::string> known;
+  for (const Family family : {Family::Data, Family::Index, Family::Meta})
+    for (const FileSize& file : files(family)) known.insert(fs::path(file.path).filename());
+  for (rocksdb::ColumnFamilyHandle* handle : handles_)
+    database_->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
+  handles_.clear();
+  database_.reset();
+  std::string lost;
+  for (const std::string& name : *listed)
+    if (!known.contains(name)) lost += (lost.empty() ? "" : ", ") + name;
+  if (lost.empty()) return {};
+  return Error(
+      ErrorCode::Corruption,
+      fmt::format("{}: the manifest is damaged, it no longer knows {}; restore the MANIFEST "
+                  "file, or start on a snapshot. Nothing was changed",
+                  path_, lost));
+}
+
+void Database::list_files() {
+  rocksdb::CancelAllBackgroundWork(database_.get(), /*wait=*/true);
+  std::vector<std::string> names;
+  for (const Family family : {Family::Data, Family::Index, Family::Meta})
+    for (const FileSize& file : files(family)) names.push_back(fs::path(file.path).filename());
+  write_file_list(path_, std::move(names))
+      .ignore("without it a damaged manifest is noticed later, as after a crash");
+}
+
+rocksdb::Status Database::open_database(bool read_only) {
   const std::vector<rocksdb::ColumnFamilyDescriptor> descriptors = {{"data", families_.of[0]},
                                                                     {"idx", families_.of[1]},
                                                                     {"meta", families_.of[2]},
                                                                     {"default", {}}};
   rocksdb::DB* database = nullptr;
+  rocksdb::DBOptions options = database_options(extras_.env);
+  // A family that a damaged manifest has forgotten must not be made anew, empty.
+  options.create_missing_column_families = !holds_sorted_files(path_);
   const rocksdb::Status status =
-      rocksdb::DB::Open(database_options(extras_.env), path_, descriptors, &handles_, &database);
+      read_only ? rocksdb::DB::OpenForReadOnly(options, path_, descriptors, &handles_, &database)
+                : rocksdb::DB::Open(options, path_, descriptors, &handles_, &database);
   database_.reset(database);
+  return status;
+}
+
+Status Database::open() {
+  if (lacks_current(path_))
+    return Error(ErrorCode::Corruption,
+                 path_ + "/CURRENT is missing: restore it, or start on a snapshot");
+  if (Status known = check_file_list(); !known) return known;
+  const rocksdb::Status status = open_database(extras_.read_only);
+  aside_ = files_set_aside(path_);
   if (!status.ok()) {
     const std::string text = status.ToString();
     if (text.find("lock") != std::string::npos && text.find("LOCK") != std::string::npos)
@@ -335,13 +415,54 @@ Status Database::open() {
     if (status.IsInvalidArgument() && text.find("olumn famil") != std::string::npos)
       return Error(ErrorCode::InvalidArgument,
                    fmt::format("{} is not a database of aerie: {}", path_, text));
-    return to_error(status).with("open " + path_);
+    if (Status repaired = open_repaired(status); !repaired) return repaired;
   }
+  if (Status status_of_tables = refuse_damaged_tables(); !status_of_tables) return status_of_tables;
+  if (extras_.read_only) return read_format();
   std::error_code failed;
   fs::remove_all(building_, failed);  // what a crash left half-built
   if (!failed) fs::create_directories(building_, failed);
   if (failed) return Error(ErrorCode::IoError, "empty " + building_ + ": " + failed.message());
+  if (Status forgotten = forget_file_list(path_); !forgotten) return forgotten;
+  is_open_ = true;
   return read_format();
+}
+
+/// Damaged files keep RocksDB closed; with others in their place it opens, and the partitions that
+/// they belonged to are known to be damaged.
+Status Database::open_repaired(rocksdb::Status refusal) {
+  const auto failure = [&] {
+    const ErrorCode code =
+        refusal.IsNoSpace() ? ErrorCode::Unavailable
+        : refusal.IsCorruption() || refusal.IsInvalidArgument() || refusal.IsNotSupported()
+            ? ErrorCode::Corruption
+            : ErrorCode::IoError;
+    return Error(code, refusal.ToString()).with("open " + path_);
+  };
+  // Each opening names the missing files that it met.
+  for (int attempt = 0; attempt < 100 && !refusal.ok(); ++attempt) {
+    if (extras_.read_only || refusal.IsNoSpace()) return failure();
+    auto aside = set_damaged_files_aside(options_of(Family::Data), path_, refusal.ToString());
+    if (!aside) return std::move(aside).error();
+    if (aside->empty()) return failure();
+    refusal = open_database(extras_.read_only);
+  }
+  aside_ = files_set_aside(path_);
+  return refusal.ok() ? Status() : Status(failure());
+}
+
+/// The small tables cannot be left out: nobody would notice what is missing from them.
+Status Database::refuse_damaged_tables() const {
+  for (const FileSize& file : files(Family::Meta)) {
+    if (!file.set_aside) continue;
+    const std::string name = fs::path(file.path).filename();
+    put_back(path_, name).ignore("the next start finds it set aside and says the same");
+    return Error(ErrorCode::Corruption,
+                 fmt::format("{} of the small tables (alert state, metric metadata, elections) is "
+                             "damaged: restore it, or start on a snapshot",
+                             file.path));
+  }
+  return {};
 }
 
 Status Database::read_format() {
@@ -371,7 +492,8 @@ Status Database::read_format() {
 Result<std::shared_ptr<RocksDatabase>> RocksDatabase::open(const std::string& path,
                                                            uint64_t block_cache_bytes,
                                                            RocksExtras extras) {
-  if (Status status = check_marker(path); !status) return std::move(status).error();
+  if (Status status = check_marker(path, extras.read_only); !status)
+    return std::move(status).error();
   auto database = std::make_shared<Database>(
       path, family_options(rocksdb::NewLRUCache(block_cache_bytes, 4)), std::move(extras));
   if (Status status = database->open(); !status) return std::move(status).error();

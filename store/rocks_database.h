@@ -17,8 +17,9 @@ class Env;
 
 namespace aerie::store {
 
-/// What only tests turn.
+/// What few callers turn.
 struct RocksExtras {
+  bool read_only = false;
   StepHook on_step;             ///< `build`, `ingest`, `delete-index`, `delete-data`, `meta`
   rocksdb::Env* env = nullptr;  ///< outlives the database
 };
@@ -48,10 +49,16 @@ class RocksDatabase {
   struct FileSize {
     std::string first_key;
     uint64_t bytes = 0;
+    std::string path;
+    bool set_aside = false;  ///< it was damaged: another one stands in for it, without any content
   };
   /// Every file, sorted by its first key. Reads no file: a damaged block must not keep the database
   /// closed.
   virtual std::vector<FileSize> files(Family family) const = 0;
+  /// Reads a file from end to end, past every cache. Errors: Corruption, IoError.
+  virtual Status verify_file(const FileSize& file) const = 0;
+  /// The whole database as it is now, in a new folder on the same disk, by hard links.
+  virtual Status checkpoint(const std::string& folder) const = 0;
   /// All rows whose key begins with `prefix`.
   virtual Result<std::vector<std::pair<std::string, std::string>>> scan(
       Family family, std::string_view prefix) const = 0;

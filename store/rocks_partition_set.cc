@@ -8,9 +8,11 @@
 #include "store/merge_stream.h"
 #include "store/partition.h"
 #include "store/partition_builder.h"
+#include "store/partition_check.h"
 #include "store/partition_set.h"
 #include "store/read_cache.h"
 #include "store/rocks_database.h"
+#include "store/sound_source.h"
 
 namespace aerie::store {
 namespace {
@@ -18,6 +20,9 @@ namespace {
 using Family = RocksDatabase::Family;
 using PartitionPtr = std::shared_ptr<const Partition>;
 using Partitions = std::vector<PartitionPtr>;
+
+/// Of a tier-2 partition: what an unreadable one can hold at most.
+constexpr model::DurationMs kLongestSpan = 24LL * 3600 * 1000;
 
 bool by_name(const PartitionPtr& a, const PartitionPtr& b) {
   return name_of(a->info()) < name_of(b->info());
@@ -105,13 +110,19 @@ class RocksKeyedTable final : public KeyedTable {
 
 class RocksPartitionSet final : public PartitionSet {
  public:
-  RocksPartitionSet(std::shared_ptr<RocksDatabase> database, StepHook on_step)
-      : database_(std::move(database)), on_step_(std::move(on_step)) {}
+  RocksPartitionSet(std::shared_ptr<RocksDatabase> database, const Options& options)
+      : database_(std::move(database)), on_step_(options.on_step), read_only_(options.read_only) {}
   ~RocksPartitionSet() override {
     sweep().ignore("what stays is removed after the next open and drop");
   }
 
   Status load();
+
+  std::vector<DamagedPartition> damaged() const override;
+  Status check(const std::function<bool(uint64_t)>& pace, CheckReport& report) const override;
+  Status checkpoint(const std::string& folder) const override {
+    return database_->checkpoint(folder);
+  }
 
   std::vector<PartitionInfo> live() const override {
     std::vector<PartitionInfo> out;
@@ -140,7 +151,7 @@ class RocksPartitionSet final : public PartitionSet {
   }
 
   std::shared_ptr<const model::SampleSource> pin(ErasuresPtr erasures) const override {
-    return make_partition_source(snapshot(), cache_, std::move(erasures));
+    return make_sound_source(snapshot(), cache_, std::move(erasures), damaged());
   }
 
   Result<std::shared_ptr<KeyedTable>> table(const std::string& name) override {
@@ -148,8 +159,14 @@ class RocksPartitionSet final : public PartitionSet {
   }
 
  private:
+  /// What is on disk without a commit record that can be read.
+  struct Unreadable {
+    PartitionInfo info;  // of the name; samples: all that one of that tier can hold
+    std::string reason;
+  };
   struct Catalog {
-    Partitions live;                // sorted by name
+    Partitions live;  // sorted by name
+    std::vector<Unreadable> unreadable;
     Partitions dropped;             // still pinned, or waiting for the next sweep
     std::set<PartitionName> taken;  // being built, or being removed
     std::set<PartitionName> merging;
@@ -177,9 +194,15 @@ class RocksPartitionSet final : public PartitionSet {
     const std::set<PartitionName> names_;
   };
 
+  /// Without the damaged ones.
   Partitions snapshot() const {
-    return catalog_.with([](const Catalog& catalog) { return catalog.live; });
+    Partitions all = catalog_.with([](const Catalog& catalog) { return catalog.live; });
+    std::erase_if(all, [](const PartitionPtr& one) { return one->is_damaged(); });
+    return all;
   }
+  static Unreadable unreadable(const PartitionName& name, const Error& error);
+  Status drop_unreadable(const std::function<bool(const PartitionInfo&)>& unwanted);
+  void mark_set_aside(const Partitions& live) const;
   PartitionName take_name(const PartitionInfo& info);
   Result<CommitRecord> read_commit(const PartitionName& name) const;
   Result<Partitions> begin_merge(const MergeRequest& request);
@@ -192,6 +215,7 @@ class RocksPartitionSet final : public PartitionSet {
   const std::shared_ptr<RocksDatabase> database_;
   const StepHook on_step_;
   const std::shared_ptr<ReadCache> cache_ = std::make_shared<ReadCache>();
+  const bool read_only_;
   Guarded<Catalog> catalog_;
 };
 
@@ -211,21 +235,29 @@ Status RocksPartitionSet::load() {
   if (!indexed) return std::move(indexed).error();
   std::vector<CommitRecord> records;
   std::set<PartitionName> replaced;
+  Catalog catalog;
+  std::set<PartitionName> wanted;
   for (const auto& [name, bytes] : *indexed) {
     Result<CommitRecord> record = read_commit(name);
+    if (!record && record.error().code() == ErrorCode::Corruption) {
+      AERIE_LOG(Error, "a partition is damaged and left out", {"name", to_string(name)},
+                {"error", record.error().message()});
+      catalog.unreadable.push_back(unreadable(name, record.error()));
+      wanted.insert(name);
+      continue;
+    }
     if (!record) return std::move(record).error().with(to_string(name));
     record->info.bytes += bytes;
     replaced.insert(record->replaces.begin(), record->replaces.end());
     records.push_back(std::move(*record));
   }
-  Catalog catalog;
-  std::set<PartitionName> wanted;
   for (CommitRecord& record : records) {
     catalog.next_sequence = std::max(catalog.next_sequence, record.info.sequence + 1);
     LogPosition& end = catalog.sealed_end[record.info.shard];
     end = std::max(end, record.info.log_end);
     const PartitionName name = name_of(record.info);
     if (replaced.contains(name)) {
+      if (read_only_) continue;
       AERIE_LOG(Info, "removing a replaced partition", {"name", to_string(name)});
       if (Status status = remove_partition(*database_, partition_prefix(name), on_step_); !status)
         return status;
@@ -237,13 +269,14 @@ Status RocksPartitionSet::load() {
   auto stored = list_partitions(*database_, Family::Data);
   if (!stored) return std::move(stored).error();
   for (const auto& [name, bytes] : *stored) {
-    if (wanted.contains(name)) continue;
+    if (wanted.contains(name) || read_only_) continue;
     AERIE_LOG(Info, "removing columns without a commit record", {"name", to_string(name)});
     const std::string prefix = partition_prefix(name);
     if (Status status = database_->delete_files(Family::Data, prefix, prefix_end(prefix)); !status)
       return status;
   }
   std::sort(catalog.live.begin(), catalog.live.end(), by_name);
+  mark_set_aside(catalog.live);
   catalog_.with([&](Catalog& mine) { mine = std::move(catalog); });
   return {};
 }
@@ -264,6 +297,7 @@ PartitionName RocksPartitionSet::take_name(const PartitionInfo& info) {
         for (const PartitionName& replaced : partition->record().replaces) avoid(replaced);
       }
     for (const PartitionName& taken : catalog.taken) avoid(taken);
+    for (const Unreadable& one : catalog.unreadable) avoid(name_of(one.info));
     name.generation = last + 1;
     catalog.taken.insert(name);
     return name;
@@ -425,7 +459,82 @@ Status RocksPartitionSet::drop_if(const std::function<bool(const PartitionInfo&)
     std::move(old, catalog.live.end(), std::back_inserter(catalog.dropped));
     catalog.live.erase(old, catalog.live.end());
   });
+  if (Status dropped = drop_unreadable(unwanted); !dropped) return dropped;
   return sweep();
+}
+
+Status RocksPartitionSet::drop_unreadable(
+    const std::function<bool(const PartitionInfo&)>& unwanted) {
+  std::vector<Unreadable> old;
+  catalog_.with([&](Catalog& catalog) {
+    const auto at =
+        std::stable_partition(catalog.unreadable.begin(), catalog.unreadable.end(),
+                              [&](const Unreadable& one) { return !unwanted(one.info); });
+    std::move(at, catalog.unreadable.end(), std::back_inserter(old));
+    catalog.unreadable.erase(at, catalog.unreadable.end());
+  });
+  for (const Unreadable& one : old) {
+    const std::string prefix = partition_prefix(name_of(one.info));
+    if (Status status = remove_partition(*database_, prefix, on_step_); !status) return status;
+  }
+  return {};
+}
+
+// -------------------------------------------------------------------------------------------------
+// damage
+
+RocksPartitionSet::Unreadable RocksPartitionSet::unreadable(const PartitionName& name,
+                                                            const Error& error) {
+  Unreadable out;
+  out.info.shard = name.shard;
+  out.info.tier = name.tier;
+  out.info.start = name.start;
+  out.info.generation = name.generation;
+  out.info.samples = {name.start, name.start + kLongestSpan - 1};
+  out.reason = error.message();
+  return out;
+}
+
+/// The commit record can be read, but columns are in a file that was set aside.
+void RocksPartitionSet::mark_set_aside(const Partitions& live) const {
+  for (const RocksDatabase::FileSize& file : database_->files(Family::Data)) {
+    if (!file.set_aside) continue;
+    for (const PartitionPtr& partition : live) {
+      if (!file.first_key.starts_with(partition->prefix())) continue;
+      // Logged where it is made; here it only has to be known.
+      static_cast<void>(
+          partition->failed(Error(ErrorCode::Corruption, file.path + " was set aside")));
+    }
+  }
+}
+
+std::vector<DamagedPartition> RocksPartitionSet::damaged() const {
+  std::vector<DamagedPartition> out;
+  Partitions all;
+  catalog_.with([&](const Catalog& catalog) {
+    for (const Unreadable& one : catalog.unreadable)
+      out.push_back({to_string(name_of(one.info)), one.info.samples, one.reason});
+    for (const PartitionPtr& one : catalog.live)
+      if (one->is_damaged()) all.push_back(one);
+  });
+  for (const PartitionPtr& one : all) out.push_back(one->damaged());
+  return out;
+}
+
+Status RocksPartitionSet::check(const std::function<bool(uint64_t)>& pace,
+                                CheckReport& report) const {
+  for (const DamagedPartition& one : damaged())
+    report.problems.push_back(one.name + ": " + one.reason);
+  for (const PartitionPtr& partition : snapshot())
+    if (!check_partition(*partition, *database_, pace, report))
+      return Error(ErrorCode::Cancelled, "the check was stopped");
+  auto rows = database_->scan(Family::Meta, {});
+  if (!rows) {
+    report.problems.push_back(rows.error().message());
+    return {};
+  }
+  report.rows += rows->size();
+  return {};
 }
 
 /// Removes the files of dropped partitions that nobody reads any more.
@@ -460,10 +569,11 @@ Status RocksPartitionSet::sweep() {
 }  // namespace
 
 Result<std::unique_ptr<PartitionSet>> PartitionSet::open(Options options) {
-  auto database = RocksDatabase::open(options.path, options.block_cache_bytes,
-                                      {.on_step = options.on_step, .env = options.env});
+  auto database = RocksDatabase::open(
+      options.path, options.block_cache_bytes,
+      {.read_only = options.read_only, .on_step = options.on_step, .env = options.env});
   if (!database) return std::move(database).error();
-  auto set = std::make_unique<RocksPartitionSet>(std::move(*database), std::move(options.on_step));
+  auto set = std::make_unique<RocksPartitionSet>(std::move(*database), options);
   if (Status status = set->load(); !status)
     return std::move(status).error().with("open " + options.path);
   return std::unique_ptr<PartitionSet>(std::move(set));

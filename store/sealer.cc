@@ -91,7 +91,9 @@ Sealer::Sealer(Options options, Head& head, IngestLog& log, Applier& applier,
       failures_(metrics.counter("aerie_store_seal_failures_total",
                                 "Cycles of sealing and tidying that failed.")),
       seconds_(metrics.histogram("aerie_store_seal_duration_seconds", "Time to seal one partition.",
-                                 {0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100})) {
+                                 {0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100})),
+      damaged_(metrics.gauge("aerie_store_quarantined_partitions",
+                             "Partitions that cannot be read and are left out.")) {
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), "sealer");
     loop();
@@ -110,6 +112,19 @@ Status Sealer::flush() {
   return answer.get();
 }
 
+Status Sealer::between_cycles(std::function<Status()> job) {
+  auto promise = std::make_shared<std::promise<Status>>();
+  auto answer = promise->get_future();
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return Error(ErrorCode::Unavailable, "store is stopping");
+    jobs_.push_back(
+        {std::move(job), [promise](Status status) { promise->set_value(std::move(status)); }});
+  }
+  wake_.notify_one();
+  return answer.get();
+}
+
 void Sealer::stop() {
   {
     const std::lock_guard lock(mutex_);
@@ -122,17 +137,23 @@ void Sealer::stop() {
 void Sealer::loop() {
   while (true) {
     std::vector<std::function<void(Status)>> flushes;
+    std::vector<Job> jobs;
     {
       std::unique_lock lock(mutex_);
-      const auto work = [this] { return stopping_ || !flushes_.empty(); };
+      const auto work = [this] { return stopping_ || !flushes_.empty() || !jobs_.empty(); };
       if (options_.background) {
         wake_.wait_for(lock, kTick, work);
       } else {
         wake_.wait(lock, work);
       }
       flushes.swap(flushes_);
-      if (stopping_ && flushes.empty()) return;
+      jobs.swap(jobs_);
+      if (stopping_ && flushes.empty() && jobs.empty()) return;
     }
+    for (const Job& job : jobs) job.done(job.work());
+    damaged_.set(static_cast<double>(partitions_.damaged().size()));
+    // Woken for them alone: what is due is done at the next tick.
+    if (!jobs.empty() && flushes.empty()) continue;
     Status status = cycle(!flushes.empty() || is_pressed());
     if (!status) {
       failures_.add();

@@ -41,6 +41,9 @@ class Sealer {
   /// Seals everything that was applied before the call and trims the log. Waits. Unavailable after
   /// stop().
   Status flush();
+  /// Runs `job` on the sealer's thread: nothing is sealed or trimmed meanwhile. Waits. Unavailable
+  /// after stop().
+  Status between_cycles(std::function<Status()> job);
   /// Finishes the cycle that runs, joins the thread. Idempotent.
   void stop();
 
@@ -48,6 +51,11 @@ class Sealer {
   struct Waiting {
     std::shared_ptr<const HeadBlock> block;
     LogPosition log_end = 0;
+  };
+
+  struct Job {
+    std::function<Status()> work;
+    std::function<void(Status)> done;
   };
 
   void loop();
@@ -69,10 +77,12 @@ class Sealer {
   Counter& sealed_samples_;
   Counter& failures_;
   Histogram& seconds_;
+  Gauge& damaged_;
 
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<std::function<void(Status)>> flushes_;  // guarded by mutex_
+  std::vector<Job> jobs_;                             // guarded by mutex_
   bool stopping_ = false;                             // guarded by mutex_
   int64_t pressed_ns_ = 0;                            // when sealing was last hurried
   std::deque<Waiting> waiting_;  // of the sealer's thread; sealed strictly in this order

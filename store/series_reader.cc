@@ -165,8 +165,7 @@ Status SeriesReader::read(const Partition& partition, uint32_t place, uint32_t s
     }
     before = column.role;
     if (!status)
-      return std::move(status).error().with(to_string(name_of(partition.info())) + ": series " +
-                                            std::to_string(series));
+      return partition.failed(std::move(status).error().with("series " + std::to_string(series)));
   }
   return {};
 }

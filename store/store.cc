@@ -35,4 +35,12 @@ Status Store::write_own(const std::vector<OwnSample>& samples) {
   return {};
 }
 
+Result<Store::SnapshotInfo> Store::snapshot(SnapshotScope) {
+  return Error(ErrorCode::Unavailable, "this store has no files");
+}
+
+Result<CheckReport> Store::check(const CheckPace&) {
+  return Error(ErrorCode::Unavailable, "this store has no files");
+}
+
 }  // namespace aerie::store

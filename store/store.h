@@ -15,6 +15,7 @@
 #include "model/metadata.h"
 #include "model/sample_source.h"
 #include "store/arrivals.h"
+#include "store/check.h"
 #include "store/file_system.h"
 #include "store/keyed_table.h"
 #include "store/steps.h"
@@ -94,6 +95,16 @@ class Store : public model::SampleSource {
   /// Seals everything in the head and trims the log; returns when that is durable. Ingest goes on
   /// meanwhile.
   virtual Status flush() = 0;
+  enum class SnapshotScope : uint8_t { Everything, WithoutHead };
+  struct SnapshotInfo {
+    std::string name;       ///< of the folder below `snapshots`
+    uint64_t position = 0;  ///< of the log: exactly what was acknowledged before is in it
+  };
+  /// Makes a folder that a store can be started on, by hard links. Writing goes on meanwhile.
+  /// Unavailable for stores that keep nothing (tests), like check().
+  virtual Result<SnapshotInfo> snapshot(SnapshotScope scope);
+  /// Reads and compares everything; `pace` as in store/check.h. Errors: Cancelled.
+  virtual Result<CheckReport> check(const CheckPace& pace);
   virtual uint64_t active_series() const = 0;
   /// Newest and oldest sample of all, empty range if none.
   virtual model::TimeRange extent() const = 0;

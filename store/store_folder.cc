@@ -112,6 +112,19 @@ Result<std::unique_ptr<StoreFolder>> StoreFolder::open(const std::string& path, 
   return folder;
 }
 
+Result<std::unique_ptr<StoreFolder>> StoreFolder::open_existing(const std::string& path,
+                                                                FileSystem& files) {
+  // First: a folder that is not ours gets no lock file.
+  if (auto status = check_marker(path, files); !status) return std::move(status).error();
+  auto lock = take_lock(path + "/lock");
+  if (!lock) return std::move(lock).error();
+  return std::unique_ptr<StoreFolder>(new StoreFolder(*lock));  // NOLINT: private constructor
+}
+
+Status StoreFolder::mark(const std::string& path, FileSystem& files) {
+  return write_marker(path, files);
+}
+
 StoreFolder::~StoreFolder() { ::close(lock_); }  // the lock goes with its descriptor
 
 }  // namespace aerie::store

@@ -16,6 +16,11 @@ class StoreFolder {
   /// holds it), InvalidArgument (the folder holds something that is not aerie's, or a newer
   /// format), PermissionDenied, IoError.
   static Result<std::unique_ptr<StoreFolder>> open(const std::string& path, FileSystem& files);
+  /// The same for a folder that must be aerie's already. Errors besides: NotFound.
+  static Result<std::unique_ptr<StoreFolder>> open_existing(const std::string& path,
+                                                            FileSystem& files);
+  /// Makes `path` a folder of aerie's: the last thing that a snapshot gets.
+  static Status mark(const std::string& path, FileSystem& files);
   ~StoreFolder();
   StoreFolder(const StoreFolder&) = delete;
   StoreFolder& operator=(const StoreFolder&) = delete;

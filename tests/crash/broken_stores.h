@@ -67,6 +67,12 @@ class ForgetfulPartitionSet final : public store::PartitionSet {
   Result<std::shared_ptr<store::KeyedTable>> table(const std::string& name) override {
     return real_->table(name);
   }
+  std::vector<store::DamagedPartition> damaged() const override { return real_->damaged(); }
+  Status check(const std::function<bool(uint64_t)>& pace,
+               store::CheckReport& report) const override {
+    return real_->check(pace, report);
+  }
+  Status checkpoint(const std::string& folder) const override { return real_->checkpoint(folder); }
 
  private:
   const std::unique_ptr<store::PartitionSet> real_;

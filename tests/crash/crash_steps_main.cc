@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "store/check.h"
 #include "tests/crash/ledger.h"
 #include "tests/crash/workload.h"
 #include "tests/crash/writer_process.h"
@@ -28,10 +29,28 @@ struct Step {
 };
 // docs/faults.md says what each of them is.
 constexpr Step kSteps[] = {
-    {"log-file", 8},     {"log-header", 8},   {"log-open", 8},    {"log-written", 300},
-    {"log-synced", 300}, {"log-rolled", 8},   {"log-trim", 6},    {"log-settled", 4},
-    {"seal-cut", 8},     {"build", 20},       {"ingest", 10},     {"seal-committed", 8},
-    {"seal-trimmed", 6}, {"delete-index", 3}, {"delete-data", 3},
+    {"log-file", 8},
+    {"log-header", 8},
+    {"log-open", 8},
+    {"log-written", 300},
+    {"log-synced", 300},
+    {"log-rolled", 8},
+    {"log-trim", 6},
+    {"log-settled", 4},
+    {"seal-cut", 8},
+    {"build", 20},
+    {"ingest", 10},
+    {"seal-committed", 8},
+    {"seal-trimmed", 6},
+    {"delete-index", 3},
+    {"delete-data", 3},
+    {"remove.index_gone", 3},
+    {"merge.files_built", 2},
+    {"merge.committed", 2},
+    {"merge.parts_removed", 2},
+    {"snapshot-log", 3},
+    {"snapshot-db", 3},
+    {"snapshot-named", 3},
 };
 constexpr int kRoundsPerStore = 10;
 
@@ -39,6 +58,22 @@ model::TimestampMs newest_sent(const crash::Workload& workload, const crash::Led
   size_t steps = 0;
   for (const auto& mine : ledger.steps) steps = std::max(steps, mine.size());
   return workload.first_time + static_cast<model::DurationMs>(steps) * crash::kStepMs;
+}
+
+/// A snapshot that has its name is whole, whenever the process ended.
+bool snapshots_are_sound(const std::string& path) {
+  std::error_code none;
+  store::PosixFileSystem files;
+  bool sound = true;
+  for (const auto& entry : std::filesystem::directory_iterator(path + "/snapshots", none)) {
+    if (entry.path().extension() == ".tmp") continue;
+    const auto report = store::check_store(entry.path().string(), files);
+    if (report && report->sound()) continue;
+    std::printf("snapshot %s: %s\n", entry.path().c_str(),
+                report ? report->text().c_str() : report.error().message().c_str());
+    sound = false;
+  }
+  return sound;
 }
 
 int run(const std::string& writer, int rounds) {
@@ -77,7 +112,7 @@ int run(const std::string& writer, int rounds) {
         path, workload, ledger, newest_sent(workload, ledger) - crash::kRetention);
     crash::print(round, arguments[5] + (end == crash::End::KilledItself ? "" : " (not reached)"),
                  findings);
-    if (end != crash::End::Exited && findings.clean()) continue;
+    if (end != crash::End::Exited && findings.clean() && snapshots_are_sound(path)) continue;
     std::printf("FAILED%s; the store is in %s\n",
                 end == crash::End::Exited ? ": the writer ended by itself" : "", path.c_str());
     return 1;

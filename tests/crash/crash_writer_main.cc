@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <mutex>
 #include <shared_mutex>
 #include <string>
@@ -110,6 +111,23 @@ void write_for_ever(store::Store& store, crash::Workload workload, Pace& pace, i
   }
 }
 
+void merge_or_die(store::LocalStore& store) {
+  if (auto merged = store.merge(); !merged) {
+    std::fprintf(stderr, "merge failed: %s\n", merged.error().message().c_str());
+    std::_Exit(7);
+  }
+}
+
+/// One is enough: the one before goes.
+void snapshot_or_die(store::LocalStore& store, const std::string& path) {
+  std::error_code ignored;
+  std::filesystem::remove_all(path + "/snapshots", ignored);
+  if (auto taken = store.snapshot(store::Store::SnapshotScope::Everything); !taken) {
+    std::fprintf(stderr, "snapshot failed: %s\n", taken.error().message().c_str());
+    std::_Exit(8);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -148,7 +166,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "cannot open: %s\n", opened.error().message().c_str());
     return 5;
   }
-  store::Store& store = **opened;
+  store::LocalStore& store = **opened;
   std::vector<std::thread> threads;
   for (int i = 0; i < crash::kThreads; ++i) {
     threads.emplace_back([&store, &pace, workload, i, first = std::atoll(argv[6 + i])] {
@@ -165,6 +183,9 @@ int main(int argc, char** argv) {
       std::_Exit(6);
     }
     pace.wanted = false;
+    if (!mode.starts_with("at:")) continue;
+    if (flushes % 4 == 3) merge_or_die(store);
+    if (flushes % 6 == 5) snapshot_or_die(store, argv[1]);
   }
   for (auto& thread : threads) thread.join();
 }

@@ -409,6 +409,60 @@ def test_aeriectl():
     must(done.returncode == 2, f"exit code {done.returncode}")
 
 
+def aeriectl(*arguments):
+    return subprocess.run([AERIECTL, *map(str, arguments)], capture_output=True, text=True, timeout=DEADLINE_SECONDS)
+
+
+def test_snapshot_and_check():
+    folder = fresh("snapshot")
+    now = int(time.time() * 1000)
+    with running(folder, "--web.enable-admin-api") as server:
+        write(server, {"__name__": "up", "cluster": "a"}, 1, now - 1000)
+        must(http("POST", server.url + "/api/v1/admin/tsdb/flush")[0] == 204, "flush")
+        write(server, {"__name__": "up", "cluster": "a"}, 2, now)
+        done = aeriectl("--url", server.url, "snapshot")
+        must(done.returncode == 0 and done.stdout.startswith("snapshots/"), done.stdout + done.stderr)
+        name = done.stdout.split()[0]
+        write(server, {"__name__": "up", "cluster": "a"}, 3, now + 1000)
+        must(http("POST", server.url + "/api/v1/admin/tsdb/snapshot?skip_head=maybe")[0] == 400, "not a boolean")
+        done = aeriectl("--url", server.url, "check", "running")
+        must(done.returncode == 0 and "Everything is as it must be." in done.stdout, done.stdout + done.stderr)
+        done = aeriectl("check", folder / "data")
+        must(done.returncode == 1 and str(server.process.pid) in done.stderr and "check running" in done.stderr, done.stderr)
+        server.process.send_signal(signal.SIGTERM)
+        server.wait_end()
+    done = aeriectl("check", folder / "data")
+    must(done.returncode == 0 and "1 whole" in done.stdout, done.stdout + done.stderr)
+    restored = fresh("restored")
+    shutil.copytree(folder / "data" / name, restored / "data")
+    with running(restored) as server:
+        held = query(server, f"count_over_time(up[10s] @ {now / 1000 + 2})")
+        must(held[0]["value"][1] == "2", f"what the snapshot holds: {held}")
+    with running(fresh("noadmin")) as server:
+        must(http("POST", server.url + "/api/v1/admin/tsdb/snapshot")[0] == 403, "the admin API is off by default")
+
+
+def test_damaged_log_is_refused_and_passed_over_on_request():
+    folder = fresh("damaged")
+    now = int(time.time() * 1000)
+    with running(folder) as server:
+        for i in range(5):
+            must(write(server, {"__name__": "up", "cluster": "a"}, i, now + i)[0] == 204, "write")
+        server.process.send_signal(signal.SIGTERM)
+        server.wait_end()
+    segment = sorted((folder / "data" / "log").glob("*.seg"))[0]
+    content = bytearray(segment.read_bytes())
+    content[64 + 24 + 10] ^= 1  # in the first record
+    segment.write_bytes(content)
+    done = aeriectl("check", "store", folder / "data")
+    must(done.returncode == 3 and "PROBLEM: log" in done.stdout, done.stdout + done.stderr)
+    refused(folder, exit_code=1, says=[segment.name, "record", "bytes", "--storage.skip-corrupt-log"])
+    with running(folder, "--storage.skip-corrupt-log") as server:
+        must("passing over a damaged part" in server.log(), server.log())
+    with running(folder) as server:
+        must(http("GET", server.url + "/-/ready")[0] == 200, "starts without the flag afterwards")
+
+
 def run_tests(functions) -> int:
     """Runs every `test_…` among the functions by name; the exit code."""
     names = [os.environ["AERIE_ONLY"]] if os.environ.get("AERIE_ONLY") else [name for name in functions if name.startswith("test_")]

@@ -126,7 +126,7 @@ int serve(const Arguments& arguments) {
   if (auto status = write_samples(arguments, **store); !status) return fail(status.error());
   if (auto status = (*store)->flush(); !status) return fail(status.error());
   const query::Engine engine({}, **store, clock);
-  const query::QueryApi api({}, engine, **store, clock);
+  query::QueryApi api({}, engine, **store, clock);
   http::Router router;
   WorkPool pool({.name = "query", .threads = 2});
   api.register_routes(router, pool);
