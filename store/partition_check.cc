@@ -140,6 +140,11 @@ class PartitionChecker {
           (*clock)->end())
         return damaged(fmt::format("clock {} does not go forward", number));
     }
+    for (uint32_t number = 0;; ++number) {
+      auto exemplars = partition_.exemplars(number);
+      if (!exemplars) return problem(std::move(exemplars).error());
+      if (exemplars->empty()) break;
+    }
     SeriesReader reader;
     model::SeriesSamples samples;
     uint64_t total = 0;

@@ -177,4 +177,11 @@ TimestampMs last_time(const model::SeriesSamples& samples) {
   return last;
 }
 
+TimestampMs first_time(const model::SeriesSamples& samples) {
+  TimestampMs first = model::kMaxTimestamp;
+  if (!samples.timestamps.empty()) first = samples.timestamps.front();
+  if (!samples.histograms.empty()) first = std::min(first, samples.histograms.front().t);
+  return first;
+}
+
 }  // namespace aerie::store

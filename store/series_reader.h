@@ -58,7 +58,8 @@ class SeriesReader {
   Guarded<Chains> chains_;
 };
 
-/// Of the newest sample; the beginning of time if there is none.
+/// Of the newest and the oldest sample; the end of time that is far from any if there is none.
 model::TimestampMs last_time(const model::SeriesSamples& samples);
+model::TimestampMs first_time(const model::SeriesSamples& samples);
 
 }  // namespace aerie::store
