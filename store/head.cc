@@ -334,7 +334,7 @@ std::vector<model::SeriesExemplars> Head::exemplars(const std::vector<model::Mat
   if (!any) return {};
   std::map<model::Labels, std::vector<model::Exemplar>> found;
   for (const model::Matchers& matchers : selectors) {
-    for (const SeriesIndex::Match& match : index_.describe(index_.match(matchers))) {
+    for (const SeriesIndex::Match& match : index_.describe(index_.handles(matchers))) {
       auto [at, added] = found.try_emplace(match.labels);
       if (!added) continue;  // another selector found it
       for (const auto& block : *all) {

@@ -22,7 +22,7 @@ class LateGuard {
   struct Options {
     model::DurationMs retention = 0;     ///< older rows are left to the head, which refuses them
     size_t backfill_days_per_hour = 64;  ///< per cluster; 0: no limit
-    size_t generations_per_day = 32;     ///< of one past day; then the merge has to come first
+    size_t generations_per_day = 256;    ///< of one past day; then the merge has to come first
   };
   /// All references outlive the guard.
   LateGuard(Options options, Head& head, const PartitionSet& partitions, MetricRegistry& metrics);

@@ -119,7 +119,7 @@ Result<std::shared_ptr<const Partition::Clock>> Partition::clock(uint32_t number
 
 Result<std::vector<BlockExemplars>> Partition::exemplars(uint32_t number) const {
   const auto damaged = [&](Error error) {
-    return named(std::move(error).with(fmt::format("exemplar block {}", number)));
+    return failed(std::move(error).with(fmt::format("exemplar block {}", number)));
   };
   const std::string key = record_key(prefix_, RecordKind::Exemplars, number);
   auto value = database_->get(RocksDatabase::Family::Data, key);

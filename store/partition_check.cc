@@ -85,13 +85,15 @@ class PartitionChecker {
     uint32_t expected = 0;
     std::string wrong;
     const SealOrder less;
-    auto read = (*index)->labels(SeriesSet::all(count), [&](uint32_t series, model::Labels labels) {
-      if (series != expected++) wrong = "series are missing in the index";
-      if (series > 0 && !less(last, labels))
-        wrong = "series are not in order: " + labels.to_string();
-      for (const model::LabelView& label : labels) by_pair[key(label)].add(series);
-      last = std::move(labels);
-    });
+    auto read =
+        (*index)->labels(SeriesSet::all(count), [&](uint32_t series, std::string_view encoded) {
+          model::Labels labels = model::Labels::from_encoded(std::string(encoded));
+          if (series != expected++) wrong = "series are missing in the index";
+          if (series > 0 && !less(last, labels))
+            wrong = "series are not in order: " + labels.to_string();
+          for (const model::LabelView& label : labels) by_pair[key(label)].add(series);
+          last = std::move(labels);
+        });
     if (!read) return problem(std::move(read).error());
     if (wrong.empty() && expected != count) wrong = "series are missing in the index";
     if (!wrong.empty()) return damaged(wrong);

@@ -22,6 +22,7 @@
 
 #include "base/log.h"
 #include "store/byte_io.h"
+#include "store/manifest_tail.h"
 #include "store/rocks_repair.h"
 
 namespace aerie::store {
@@ -404,6 +405,9 @@ Status Database::open() {
   if (lacks_current(path_))
     return Error(ErrorCode::Corruption,
                  path_ + "/CURRENT is missing: restore it, or start on a snapshot");
+  if (!extras_.read_only) {
+    if (Status cut = cut_torn_manifest_tail(path_); !cut) return cut;
+  }
   if (Status known = check_file_list(); !known) return known;
   const rocksdb::Status status = open_database(extras_.read_only);
   aside_ = files_set_aside(path_);

@@ -68,6 +68,14 @@ class SoundSource final : public model::SampleSource {
         missing);
   }
 
+  Result<std::vector<model::SeriesExemplars>> exemplars(
+      const std::vector<model::Matchers>& selectors, model::TimeRange range) const override {
+    std::vector<DamagedPartition> missing;
+    return ask<Result<std::vector<model::SeriesExemplars>>>(
+        [&](const model::SampleSource& source) { return source.exemplars(selectors, range); },
+        missing);
+  }
+
  private:
   /// Asks all; if one turns out to be damaged, asks the others.
   template <class Answer, class Ask>

@@ -215,7 +215,7 @@ TEST_CASE("golden bytes: the example of docs/formats/log.md") {
   std::string record;
   append_frame(record, {4096, 4000, RecordType::Batch, 0, payload});
   CHECK(hex(record) ==
-        "abb39af5"
+        "0012d337"
         "1e000000"
         "0010000000000000"
         "60000000"
@@ -223,7 +223,7 @@ TEST_CASE("golden bytes: the example of docs/formats/log.md") {
         "00"
         "0000"
         "bc0f"
-        "02"
+        "04"
         "80dddb01"
         "06"
         "0d"
