@@ -27,6 +27,9 @@ if(AERIE_SANITIZE)
   if(AERIE_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     add_compile_options(-Wno-tsan)  # Asio's fences, which this sanitizer does not model; its queues hold locks besides
   endif()
+  if(AERIE_SANITIZE MATCHES "undefined" AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    add_compile_options(-fno-sanitize=function)  # Clang 14 cannot assemble coroutines with it (LLVM issue 49689)
+  endif()
   add_link_options(-fsanitize=${AERIE_SANITIZE})
 endif()
 
