@@ -26,15 +26,14 @@ constexpr const char* kNotCumulative =
     "processor";
 constexpr const char* kTooCoarse = "exponential histogram of a scale below -4";
 
+constexpr std::string_view kSchema = "an OTLP ExportMetricsServiceRequest";
+
 std::string_view view_of(protozero::data_view view) { return {view.data(), view.size()}; }
 protozero::pbf_reader reader_of(std::string_view message) {
   return {message.data(), message.size()};
 }
 
-Error malformed(const char* what) {
-  return Error(ErrorCode::InvalidArgument,
-               fmt::format("not an OTLP ExportMetricsServiceRequest: {}", what));
-}
+Error malformed(const char* what) { return ingest::malformed(kSchema, what); }
 
 model::TimestampMs milliseconds(uint64_t nanoseconds) {
   return static_cast<model::TimestampMs>(nanoseconds / 1'000'000);

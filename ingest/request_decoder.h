@@ -119,5 +119,11 @@ class RequestDecoder {
 
 /// The error of a request with too many of something.
 Error past_limit(const char* what);
+/// The error of a body that is not what it is sent as: `schema` with its article.
+Error malformed(std::string_view schema, const char* what);
+/// The native histograms of a series, which both versions of remote write encode alike, each in
+/// one field with this number of `message`. Errors: as RequestDecoder::histograms().
+Result<std::vector<HistogramOrRefused>> decode_histograms(std::string_view message, uint32_t field,
+                                                          std::string_view schema);
 
 }  // namespace aerie::ingest

@@ -1,7 +1,5 @@
 #include "ingest/write_request_decoder.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -21,15 +19,15 @@ constexpr protozero::pbf_tag_type kSeriesHistogram = 4;
 constexpr char kLabelTag = 0x0a;
 constexpr char kSampleTag = 0x12;
 
+constexpr std::string_view kSchema = "a prometheus.WriteRequest";
+
 std::string_view to_string_view(protozero::data_view view) { return {view.data(), view.size()}; }
 
 protozero::pbf_reader reader_of(std::string_view message) {
   return {message.data(), message.size()};
 }
 
-Error malformed(const char* what) {
-  return Error(ErrorCode::InvalidArgument, fmt::format("not a prometheus.WriteRequest: {}", what));
-}
+Error malformed(const char* what) { return ingest::malformed(kSchema, what); }
 
 model::LabelView decode_label(std::string_view message) {
   // An absent field is the empty string; the view must not be null, an iterator's end is.
@@ -269,19 +267,7 @@ Result<std::vector<DecodedExemplar>> WriteRequestDecoder::exemplars(uint32_t ind
 }
 
 Result<std::vector<HistogramOrRefused>> WriteRequestDecoder::histograms(uint32_t index) const {
-  std::vector<HistogramOrRefused> histograms;
-  try {
-    auto reader = reader_of(series_[index].message);
-    while (reader.next(kSeriesHistogram, protozero::pbf_wire_type::length_delimited)) {
-      if (histograms.size() >= RequestLimits::kHistograms) return past_limit("histograms");
-      auto parsed = parse_histogram(to_string_view(reader.get_view()));
-      if (!parsed) return std::move(parsed).error();
-      histograms.push_back(std::move(*parsed));
-    }
-  } catch (const protozero::exception& broken) {
-    return malformed(broken.what());
-  }
-  return histograms;
+  return decode_histograms(series_[index].message, kSeriesHistogram, kSchema);
 }
 
 }  // namespace aerie::ingest

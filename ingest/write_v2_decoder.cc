@@ -1,7 +1,5 @@
 #include "ingest/write_v2_decoder.h"
 
-#include <fmt/core.h>
-
 #include <initializer_list>
 #include <optional>
 #include <protozero/pbf_reader.hpp>
@@ -34,16 +32,15 @@ constexpr const char* kOddReferences = "odd number of label references";
 constexpr const char* kNoSuchSymbol = "reference to a symbol that the request does not have";
 constexpr const char* kTooManyLabels = "more than 4096 labels";
 
+constexpr std::string_view kSchema = "an io.prometheus.write.v2.Request";
+
 std::string_view to_string_view(protozero::data_view view) { return {view.data(), view.size()}; }
 
 protozero::pbf_reader reader_of(std::string_view message) {
   return {message.data(), message.size()};
 }
 
-Error malformed(const char* what) {
-  return Error(ErrorCode::InvalidArgument,
-               fmt::format("not an io.prometheus.write.v2.Request: {}", what));
-}
+Error malformed(const char* what) { return ingest::malformed(kSchema, what); }
 
 // Reads one occurrence of a repeated uint32, packed or not.
 void read_references(protozero::pbf_reader& reader, std::vector<uint32_t>& references) {
@@ -356,19 +353,7 @@ Result<std::vector<DecodedExemplar>> WriteV2Decoder::exemplars(uint32_t index) c
 }
 
 Result<std::vector<HistogramOrRefused>> WriteV2Decoder::histograms(uint32_t index) const {
-  std::vector<HistogramOrRefused> histograms;
-  try {
-    auto reader = reader_of(series_[index].message);
-    while (reader.next(kSeriesHistogram, pbf_wire_type::length_delimited)) {
-      if (histograms.size() >= RequestLimits::kHistograms) return past_limit("histograms");
-      auto parsed = parse_histogram(to_string_view(reader.get_view()));
-      if (!parsed) return std::move(parsed).error();
-      histograms.push_back(std::move(*parsed));
-    }
-  } catch (const protozero::exception& broken) {
-    return malformed(broken.what());
-  }
-  return histograms;
+  return decode_histograms(series_[index].message, kSeriesHistogram, kSchema);
 }
 
 }  // namespace aerie::ingest
