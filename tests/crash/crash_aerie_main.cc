@@ -33,6 +33,8 @@ namespace {
 using namespace aerie;
 using namespace std::chrono_literals;
 
+constexpr int kRoundsPerStore = 10;  // then a fresh one, so that a round's check stays quick
+
 void put_field(std::string& out, int number, std::string_view bytes) {
   store::put_varint(out, static_cast<uint64_t>(number) << 3 | 2);
   store::put_bytes(out, bytes);
@@ -191,12 +193,17 @@ int main(int argc, char** argv) {
   std::mt19937_64 random(seed);
   std::string root = (std::filesystem::temp_directory_path() / "aerie-crash-XXXXXX").string();
   if (::mkdtemp(root.data()) == nullptr) return 2;
-  const std::string path = root + "/data";
   // Old enough never to reach the future, young enough for the retention.
   const crash::Workload workload{seed, SystemClock().now_ms() - 10LL * 24 * 3600 * 1000};
   crash::Ledger ledger;
   uint64_t acknowledged = 0;
+  std::string path;
   for (int round = 0; round < rounds; ++round) {
+    if (round % kRoundsPerStore == 0) {
+      if (!path.empty()) std::filesystem::remove_all(path);
+      path = root + "/" + std::to_string(round);
+      ledger = {};
+    }
     const std::chrono::milliseconds after(random() % 700);
     const bool flush = random() % 2 == 0;
     const bool killed = run_and_kill(argv[1], path, workload, after, flush, ledger);
