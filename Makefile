@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PRESET ?= release
 JOBS ?= $(shell nproc)
 
-.PHONY: help dependencies build servers demo run test test-deep bench check format clean
+.PHONY: help dependencies build servers demo run package test test-deep bench check format clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -26,6 +26,10 @@ demo: servers build ## three clusters of real Prometheus pairs, one broken rollo
 
 run: build ## the bare server on :9707, data under build/data
 	@mkdir -p build/data && exec build/$(PRESET)/server/aerie --storage.path=build/data
+
+package: build ## a Debian package under build/$(PRESET)/packages
+	@cmake --build --preset $(PRESET) -j $(JOBS) --target deb -- --quiet
+	@ls build/$(PRESET)/packages/aerie_*.deb
 
 test: ## everything the tests need is installed, then all suites in their short form
 	@tools/test

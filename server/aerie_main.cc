@@ -10,6 +10,7 @@
 #include "server/application.h"
 #include "server/config.h"
 #include "server/flags.h"
+#include "server/service_manager.h"
 
 namespace {
 
@@ -26,6 +27,12 @@ sigset_t handled_signals() {
   return signals;
 }
 
+void tell_service_manager(server::ServiceState state) {
+  if (const Status told = server::notify_service_manager(state); !told) {
+    AERIE_LOG(Warn, "The service manager could not be told", {"err", told.error().message()});
+  }
+}
+
 void serve_until_stopped(server::Application& application, const sigset_t& signals) {
   while (true) {
     int number = 0;
@@ -35,10 +42,12 @@ void serve_until_stopped(server::Application& application, const sigset_t& signa
                 {"signal", strsignal(number)});
       return;
     }
+    tell_service_manager(server::ServiceState::Reloading);
     if (const Status reloaded = application.reload(); !reloaded) {
       AERIE_LOG(Error, "Error reloading config; the old one stays in force",
                 {"err", reloaded.error().message()});
     }
+    tell_service_manager(server::ServiceState::Ready);
   }
 }
 
@@ -74,7 +83,9 @@ int main(int argc, char** argv) {
     AERIE_LOG(Error, "aerie could not start", {"err", application.error().message()});
     return kExitFailure;
   }
+  tell_service_manager(server::ServiceState::Ready);
   serve_until_stopped(**application, signals);
+  tell_service_manager(server::ServiceState::Stopping);
 
   // From here a second signal ends the process at once: what was acknowledged is on disk anyway.
   signal(SIGINT, SIG_DFL);
