@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PRESET ?= release
 JOBS ?= $(shell nproc)
 
-.PHONY: help dependencies build servers demo run package test test-deep bench check format clean
+.PHONY: help dependencies build servers demo run package test test-deep test-kubernetes bench check format clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -36,6 +36,10 @@ test: ## everything the tests need is installed, then all suites in their short 
 
 test-deep: ## sanitizers, long fuzzing, the figures; about two hours
 	@tools/test-deep
+
+test-kubernetes: servers build ## verdicts on three real Kubernetes clusters, every fault; 4 minutes, and 10 the first time
+	@tests/kubernetes/build_kubernetes >/dev/null
+	@tests/kubernetes/matrix.py build/$(PRESET)/server/aerie build/test-kubernetes build/third_party --report docs/test-kubernetes.md
 
 bench: servers build ## ratios to Prometheus and VictoriaMetrics, side by side on this machine
 	@bench/run --build build/$(PRESET)
