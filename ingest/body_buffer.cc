@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <optional>
 
 namespace aerie::ingest {
@@ -45,6 +46,70 @@ Result<size_t> gzip_length(std::string_view compressed, size_t limit_bytes) {
     length = length << 8 | static_cast<uint8_t>(compressed[compressed.size() - i]);
   if (length > limit_bytes) return too_large(length, limit_bytes);
   return length;
+}
+
+// Takes a little-endian number of `bytes` bytes off `rest`; false if it is not all there.
+bool take_number(std::string_view& rest, size_t bytes, size_t& number) {
+  if (rest.size() < bytes) return false;
+  number = 0;
+  for (size_t i = 0; i < bytes; ++i)
+    number |= static_cast<size_t>(static_cast<uint8_t>(rest[i])) << (8 * i);
+  rest.remove_prefix(bytes);
+  return true;
+}
+
+// One element of a snappy block: so many bytes of the block itself, or from `offset` bytes back.
+struct SnappyElement {
+  size_t length = 0;
+  size_t offset = 0;  // 0: literal
+};
+
+bool take_element(std::string_view& rest, SnappyElement& element) {
+  const auto tag = static_cast<uint8_t>(rest[0]);
+  rest.remove_prefix(1);
+  switch (tag & 3) {
+    case 0:
+      element = {static_cast<size_t>(tag >> 2) + 1, 0};
+      if (element.length <= 60) return true;
+      if (!take_number(rest, element.length - 60, element.length)) return false;
+      ++element.length;
+      return true;
+    case 1:
+      element.length = static_cast<size_t>(tag >> 2 & 7) + 4;
+      if (!take_number(rest, 1, element.offset)) return false;
+      element.offset |= static_cast<size_t>(tag >> 5) << 8;
+      break;
+    default:
+      element.length = static_cast<size_t>(tag >> 2) + 1;
+      if (!take_number(rest, (tag & 3) == 2 ? 2 : 4, element.offset)) return false;
+  }
+  return element.offset != 0;
+}
+
+// The first bytes of what a snappy block holds, at most `room`; 0 if it is broken that early.
+size_t snappy_beginning(std::string_view block, char* out, size_t room) {
+  size_t declared = 0;
+  if (!snappy::GetUncompressedLength(block.data(), block.size(), &declared)) return 0;
+  room = std::min(room, declared);
+  while (!block.empty() && (block[0] & 0x80) != 0) block.remove_prefix(1);
+  if (!block.empty()) block.remove_prefix(1);
+  size_t filled = 0;
+  while (filled < room) {
+    SnappyElement element;
+    if (block.empty() || !take_element(block, element)) return 0;
+    const size_t length = std::min(element.length, room - filled);
+    if (element.offset == 0) {
+      if (block.size() < length) return 0;
+      std::memcpy(out + filled, block.data(), length);
+      block.remove_prefix(std::min(element.length, block.size()));
+    } else {
+      if (element.offset > filled) return 0;
+      // Byte by byte: a copy may reach into what it writes.
+      for (size_t i = 0; i < length; ++i) out[filled + i] = out[filled + i - element.offset];
+    }
+    filled += length;
+  }
+  return filled;
 }
 
 // Nothing if the frame does not say.
@@ -101,6 +166,12 @@ Result<std::string_view> BodyBuffer::uncompress(std::string_view compressed, siz
   if (!snappy::RawUncompress(compressed.data(), compressed.size(), bytes_.get()))
     return not_compressed();
   return std::string_view(bytes_.get(), *length);
+}
+
+std::string_view BodyBuffer::beginning(std::string_view compressed) {
+  if (is_zstd(compressed)) return {};
+  reserve(kBeginningBytes);
+  return {bytes_.get(), snappy_beginning(compressed, bytes_.get(), kBeginningBytes)};
 }
 
 Result<std::string_view> BodyBuffer::uncompress_gzip(std::string_view compressed,

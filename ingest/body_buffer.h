@@ -25,6 +25,10 @@ class BodyBuffer {
   /// `limit_bytes`.
   Result<std::string_view> uncompress(std::string_view compressed, size_t limit_bytes,
                                       BodyEncoding encoding = BodyEncoding::Snappy);
+  /// The first bytes of a snappy block, at most kBeginningBytes, without looking at the rest; the
+  /// view holds until the next call. Empty: it is something else, or broken.
+  std::string_view beginning(std::string_view compressed);
+  static constexpr size_t kBeginningBytes = 1024;
 
  private:
   Result<std::string_view> uncompress_gzip(std::string_view compressed, size_t limit_bytes);

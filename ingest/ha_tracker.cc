@@ -49,6 +49,35 @@ HaTracker::Decision HaTracker::observe(const HaGroup& group, std::string_view re
   });
 }
 
+std::optional<HaTracker::Decision> HaTracker::observe_standby(const HaGroup& group,
+                                                              std::string_view name,
+                                                              model::TimestampMs newest) {
+  return groups_.with([&](std::map<HaGroup, Group>& groups) -> std::optional<Decision> {
+    const auto found = groups.find(group);
+    if (found == groups.end()) return std::nullopt;
+    Group& known = found->second;
+    const auto replica = std::find_if(known.replicas.begin(), known.replicas.end(),
+                                      [&](const auto& r) { return r.name == name; });
+    if (replica == known.replicas.end()) return std::nullopt;
+    if (static_cast<size_t>(replica - known.replicas.begin()) == known.lead) return std::nullopt;
+    Replica after = *replica;
+    note(after, newest);
+    if (lead_lost(known, after)) return std::nullopt;
+    *replica = std::move(after);
+    return standby_decision(known);
+  });
+}
+
+// What a standby hears while its lead lives.
+HaTracker::Decision HaTracker::standby_decision(const Group& group) const {
+  Decision decision;
+  decision.keep = false;
+  decision.keep_for = 2 * allowed_silence(group.replicas[group.lead]) + kKeepMargin;
+  decision.cut = group.cut;
+  decision.epoch = group.epoch;
+  return decision;
+}
+
 HaTracker::Decision HaTracker::decide(Group& group, std::string_view name,
                                       model::TimestampMs newest) const {
   const bool first = group.epoch == 0;
@@ -162,14 +191,20 @@ HaTracker::Replica* HaTracker::note_arrival(Group& group, std::string_view name,
     Replica& added = group.replicas.emplace_back();
     added.name = name;
     added.arrival_ns = now_ns;
-    found = group.replicas.end() - 1;
-  } else {
-    record_gap(*found, (now_ns - found->arrival_ns) / kNanosPerMs);
-    found->arrival_ns = now_ns;
+    added.arrival_ms = clock_.now_ms();
+    added.newest = newest;
+    return &added;
   }
-  found->arrival_ms = clock_.now_ms();
-  found->newest = std::max(found->newest, newest);
+  note(*found, newest);
   return &*found;
+}
+
+void HaTracker::note(Replica& replica, model::TimestampMs newest) const {
+  const int64_t now_ns = clock_.monotonic_ns();
+  record_gap(replica, (now_ns - replica.arrival_ns) / kNanosPerMs);
+  replica.arrival_ns = now_ns;
+  replica.arrival_ms = clock_.now_ms();
+  replica.newest = std::max(replica.newest, newest);
 }
 
 void HaTracker::record_gap(Replica& replica, int64_t gap_ms) const {

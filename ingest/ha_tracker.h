@@ -67,6 +67,11 @@ class HaTracker {
   /// O(log groups), no I/O.
   Decision observe(const HaGroup& group, std::string_view replica, model::TimestampMs newest);
 
+  /// The same for a request that has not been read, if its sender is a standby and stays one.
+  /// Nothing, and nothing noted: it has to be read and observed.
+  std::optional<Decision> observe_standby(const HaGroup& group, std::string_view replica,
+                                          model::TimestampMs newest);
+
   /// The decision about a request of `replica` that came earlier and was kept back; notes nothing.
   Decision decide_again(const HaGroup& group, std::string_view replica,
                         model::TimestampMs newest) const;
@@ -106,6 +111,8 @@ class HaTracker {
 
   void tell_waiting();
   Decision decide(Group& group, std::string_view replica, model::TimestampMs newest) const;
+  void note(Replica& replica, model::TimestampMs newest) const;
+  Decision standby_decision(const Group& group) const;
   Replica* note_arrival(Group& group, std::string_view name, model::TimestampMs newest) const;
   void record_gap(Replica& replica, int64_t gap_ms) const;
   bool lead_lost(Group& group, const Replica& rival) const;

@@ -9,8 +9,8 @@
 
 #include "base/log.h"
 #include "ingest/body_buffer.h"
-#include "ingest/election_record.h"
 #include "ingest/negotiation.h"
+#include "ingest/remote_write_call.h"
 #include "ingest/write_answer.h"
 
 namespace aerie::ingest {
@@ -46,42 +46,12 @@ std::string queue_name(const Caller& caller, const http::Request& request) {
   return request.remote_address.substr(0, request.remote_address.rfind(':'));
 }
 
-StandbySender standby_of(const SenderShare& share) {
-  return {share.who->cluster, share.who->group.group, share.who->replica};
-}
-
 uint64_t random_seed() {
   std::random_device device;
   return static_cast<uint64_t>(device()) << 32 | device();
 }
 
 }  // namespace
-
-// One request from its arrival to its answer.
-struct RemoteWriteApi::Call {
-  http::Request request;
-  http::Responder responder;
-  Gate::Pass pass;
-  Admission::Permit permit;
-  Caller caller;
-  BodyKind kind;
-  int64_t started_ns = 0;
-  Origin origin = Origin::Sender;
-  bool running = false;     // a turn of the queue is to be given back
-  PreparedWrite prepared;   // its batch has gone to the store
-  uint32_t float_rows = 0;  // of the batch last sent
-  store::ReplicaPolicy replicas = store::ReplicaPolicy::SingleSender;
-  WriteTotals totals;
-  uint32_t deduplicated_by_store = 0;
-  std::vector<uint32_t> stale;
-  int resends = 0;
-  std::shared_ptr<void> kept_files;  // of a standby's request: they go when it is stored
-
-  WireBody body() const { return {request.body, kind}; }
-  // What can never succeed. vmagent takes 400 for an answer that knows no zstd, repeats the block
-  // in snappy and never sends zstd again; of 409 it thinks what everybody thinks of 400.
-  int permanent_status() const { return kind.encoding == BodyEncoding::Zstd ? 409 : 400; }
-};
 
 Result<std::unique_ptr<RemoteWriteApi>> RemoteWriteApi::create(IngestOptions options, Parts parts) {
   auto settings = Settings::compile(std::move(options), random_seed());
@@ -104,6 +74,7 @@ RemoteWriteApi::RemoteWriteApi(std::shared_ptr<const Settings> settings, Parts p
       first_options_(settings->options),
       ha_(first_options_.ha, parts_.clock),
       standby_(std::move(standby)),
+      unread_(parts_.clock),
       accounting_(first_options_.max_clusters, parts_.metrics, parts_.clock),
       limits_(parts_.clock),
       processor_(
@@ -130,6 +101,9 @@ RemoteWriteApi::RemoteWriteApi(std::shared_ptr<const Settings> settings, Parts p
   metrics.counter_callback("aerie_ingest_standby_dropped_total",
                            "Requests of standby replicas that did not fit into the memory for them",
                            {}, [this] { return static_cast<double>(standby_->dropped()); });
+  metrics.counter_callback("aerie_ingest_standby_unread_total",
+                           "Requests of standby replicas that were kept without reading them", {},
+                           [this] { return static_cast<double>(unread_requests_.value()); });
   metrics.gauge_callback("aerie_ingest_series_cache_entries", "Series whose label bytes are known",
                          {}, [this] { return static_cast<double>(processor_.cached_series()); });
   metrics.counter_callback("aerie_ingest_series_cache_misses_total",
@@ -235,6 +209,10 @@ void RemoteWriteApi::wait_for_turn(const std::shared_ptr<Call>& call, size_t dec
 void RemoteWriteApi::run(const std::shared_ptr<Call>& call) {
   if (limits_.recount_due()) refresh_usage();
   auto workspace = take_workspace();
+  if (call->origin == Origin::Sender && keep_unread(*call, *workspace)) {
+    give_back(std::move(workspace));
+    return;
+  }
   auto prepared = processor_.prepare(call->body(), call->caller, call->origin, *workspace);
   give_back(std::move(workspace));
   if (!prepared) {
@@ -249,6 +227,7 @@ void RemoteWriteApi::run(const std::shared_ptr<Call>& call) {
   call->totals.first_refusal = call->prepared.first_refusal;
   if (call->origin == Origin::Sender) {
     save_elections(call->prepared.senders);
+    note_read(*call);  // before this request is kept as well
     settle_standbys(call);
     if (!within_rate(*call)) return;
   }
@@ -279,60 +258,6 @@ bool RemoteWriteApi::within_rate(Call& call) {
     return false;
   }
   return true;
-}
-
-// What a standby sends is kept for the time in which its lead may turn out to be dead; a new lead's
-// is stored now, before the request that made it the lead, and before any other of its requests.
-void RemoteWriteApi::settle_standbys(const std::shared_ptr<Call>& call) {
-  for (const SenderShare& share : call->prepared.senders) {
-    if (share.who->replica.empty()) continue;
-    const HaTracker::Decision& decision = share.decision;
-    if (decision.replay_first) {
-      StandbySender lead = standby_of(share);
-      if (!decision.handed_to.empty()) lead.replica = decision.handed_to;
-      replay(lead);
-      ha_.replayed(share.who->group);
-    } else if (decision.wait) {
-      ha_.wait_until_replayed(share.who->group);
-    }
-    if (decision.keep_for > 0) keep_for_later(*call, share);
-  }
-}
-
-void RemoteWriteApi::keep_for_later(const Call& call, const SenderShare& share) {
-  const int64_t now_ms = parts_.clock.now_ms();
-  const ClusterBinding* binding = call.caller.binding;
-  const KeptRequest request{.body = call.request.body,
-                            .kind = call.kind,
-                            .binding = binding == nullptr ? std::string() : binding->name,
-                            .until_ms = now_ms + share.decision.keep_for};
-  if (auto kept = standby_->keep(standby_of(share), request, now_ms); !kept) {
-    AERIE_LOG(Error, "what a standby sent is not kept", {"cluster", share.who->cluster},
-              {"replica", share.who->replica}, {"error", kept.error().message()});
-  }
-}
-
-void RemoteWriteApi::replay(const StandbySender& sender) {
-  const StandbyRing::Taken taken = standby_->take(sender, parts_.clock.now_ms());
-  if (taken.requests.empty()) return;
-  AERIE_LOG(Info, "storing what the new lead sent as a standby", {"cluster", sender.cluster},
-            {"replica", sender.replica}, {"requests", taken.requests.size()});
-  const auto settings = settings_.copy();
-  for (const KeptRequest& request : taken.requests) {
-    // It was answered long ago: who sent it hears nothing of this.
-    auto again = std::make_shared<Call>(
-        Call{.request = {}, .responder = http::Responder([](const http::Response&) {})});
-    again->pass = gate_.enter();
-    if (!again->pass) return;
-    again->request.body = request.body;
-    again->kind = request.kind;
-    again->caller = {settings, settings->bindings.find_name(request.binding)};
-    if (!request.binding.empty() && again->caller.binding == nullptr) continue;  // revoked
-    again->kept_files = taken.files;
-    again->started_ns = parts_.clock.monotonic_ns();
-    again->origin = Origin::Standby;
-    run(again);
-  }
 }
 
 void RemoteWriteApi::append(const std::shared_ptr<Call>& call, store::WriteBatch batch) {
@@ -472,53 +397,6 @@ http::Response RemoteWriteApi::try_later(const http::Request& request, const Err
   const int seconds = retry_after_seconds(request.headers.get("Retry-Attempt"), random);
   response.headers.set("Retry-After", std::to_string(seconds));
   return response;
-}
-
-Status RemoteWriteApi::load_elections() {
-  auto table = parts_.store.table(kElectionsTable);
-  if (!table) return std::move(table).error();
-  elections_table_ = std::move(*table);
-  if (elections_table_ == nullptr) return {};
-  auto rows = elections_table_->scan({});
-  if (!rows) return std::move(rows).error();
-  for (const auto& [key, value] : *rows) {
-    auto election = decode_election(key, value);
-    if (!election) return std::move(election).error();
-    ha_.restore(*election);
-  }
-  return {};
-}
-
-// Rare, and on a pool thread that may wait for the disk. Should it fail, a restart may keep samples
-// of both replicas for a moment.
-void RemoteWriteApi::save_elections(const std::vector<SenderShare>& senders) {
-  for (const SenderShare& share : senders) {
-    const bool handed = !share.decision.handed_to.empty();
-    if (!share.decision.took_over && !share.decision.began && !handed) continue;
-    const std::string& replica = handed ? share.decision.handed_to : share.who->replica;
-    const model::TimestampMs now = parts_.clock.now_ms();
-    if (!share.decision.began) {
-      ha_switches_.add();
-      ha_last_switch_.set(static_cast<double>(now) / 1000);
-      AERIE_LOG(Info, handed ? "HA lead came back with scrapes missing" : "HA replica took over",
-                {"cluster", share.who->cluster}, {"group", share.who->group.group},
-                {"replica", replica}, {"previous", share.decision.previous},
-                {"epoch", share.decision.epoch});
-    }
-    if (elections_table_ == nullptr) continue;
-    Election election;
-    election.group = share.who->group;
-    election.replica = replica;
-    election.epoch = share.decision.epoch;
-    election.cut = share.decision.cut;
-    election.since_ms = now;
-    if (auto saved = elections_table_->apply(
-            {{election_key(election.group), encode_election(election)}}, {});
-        !saved) {
-      AERIE_LOG(Error, "HA election was not saved", {"cluster", share.who->cluster},
-                {"error", saved.error().message()});
-    }
-  }
 }
 
 void RemoteWriteApi::refresh_usage() {

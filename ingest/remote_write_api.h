@@ -21,6 +21,7 @@
 #include "ingest/request_processor.h"
 #include "ingest/settings.h"
 #include "ingest/standby_ring.h"
+#include "ingest/unread_standbys.h"
 #include "store/file_system.h"
 #include "store/store.h"
 
@@ -89,9 +90,13 @@ class RemoteWriteApi {
   void leave_thread(Call& call);
   void refresh_usage();
   void run(const std::shared_ptr<Call>& call);
+  bool keep_unread(Call& call, Workspace& workspace);
+  void note_read(const Call& call);
   void settle_standbys(const std::shared_ptr<Call>& call);
-  void keep_for_later(const Call& call, const SenderShare& share);
+  void keep_for_later(const Call& call, const Sender& who, const HaTracker::Decision& decision,
+                      std::string body);
   void replay(const StandbySender& sender);
+  void store_again(const std::vector<KeptRequest>& requests, const std::shared_ptr<void>& files);
   void append(const std::shared_ptr<Call>& call, store::WriteBatch batch);
   void on_stored(const std::shared_ptr<Call>& call, Result<store::WriteOutcome> outcome);
   void run_again(const std::shared_ptr<Call>& call);
@@ -109,6 +114,8 @@ class RemoteWriteApi {
   HaTracker ha_;
   PairDetector pairs_;
   const std::unique_ptr<StandbyRing> standby_;
+  UnreadStandbys unread_;
+  Counter unread_requests_;
   Accounting accounting_;
   LimitKeeper limits_;
   RequestProcessor processor_;

@@ -116,6 +116,32 @@ Result<PreparedWrite> RequestProcessor::prepare_again(const WireBody& body, cons
   return std::move(pass.write);
 }
 
+std::optional<Glimpse> RequestProcessor::glimpse(const WireBody& body, const Caller& caller,
+                                                 Workspace& work) const {
+  if (body.kind.format != WireFormat::RemoteWrite1 || body.kind.encoding != BodyEncoding::Snappy)
+    return std::nullopt;
+  WriteRequestDecoder& decoder = work.version1;
+  decoder.decode_beginning(work.buffer.beginning(body.bytes));
+  decoder.series_keys(caller.settings->series_seed(caller.binding), work.keys);
+  work.found.resize(work.keys.size());
+  cache_.find(work.keys, work.found);
+  Glimpse seen;
+  size_t known = 0;
+  uint32_t sender = CachedSeries::kUnknown;
+  for (const CachedSeries& found : work.found) {
+    if (found.sender >= kRefusedSeries) continue;  // unknown or dropped
+    if (known++ > 0 && found.sender != sender) return std::nullopt;
+    sender = found.sender;
+  }
+  // New series are learned by reading.
+  if (known == 0 || known * 2 < work.found.size()) return std::nullopt;
+  seen.who = &senders_.at(sender);
+  if (seen.who->replica.empty()) return std::nullopt;
+  for (const model::Sample& sample : decoder.samples())
+    seen.newest = std::max(seen.newest, sample.t);
+  return seen;
+}
+
 Status RequestProcessor::find_series(const WireBody& body, Pass& pass) {
   Workspace& work = pass.work;
   auto decoded = work.buffer.uncompress(
@@ -203,14 +229,19 @@ void RequestProcessor::gather_senders(Pass& pass) {
   const Workspace& work = pass.work;
   const auto& series = work.decoder->series();
   const auto& samples = work.decoder->samples();
+  uint32_t first = CachedSeries::kUnknown;
   for (uint32_t i = 0; i < series.size(); ++i) {
     if (work.found[i].sender >= kRefusedSeries) continue;  // refused or dropped
     SenderShare& share = pass.share(work.found[i].sender);
+    if (first == CachedSeries::kUnknown) first = work.found[i].sender;
+    pass.write.mixed = pass.write.mixed || work.found[i].sender != first;
     for (uint32_t s = 0; s < series[i].samples; ++s) {
       share.newest = std::max(share.newest, samples[series[i].first_sample + s].t);
     }
   }
   for (SenderShare& share : pass.write.senders) share.who = &senders_.at(share.sender);
+  if (first != CachedSeries::kUnknown) pass.write.first_sender = &senders_.at(first);
+  pass.write.samples = samples.size();
 }
 
 void RequestProcessor::decide(Pass& pass) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -48,11 +49,20 @@ struct WireBody {
   BodyKind kind;
 };
 
+/// Whose request one is, as far as its beginning tells.
+struct Glimpse {
+  const Sender* who = nullptr;
+  model::TimestampMs newest = model::kMinTimestamp;  ///< of the samples seen
+};
+
 /// What a request has become before the store sees it.
 struct PreparedWrite {
   store::WriteBatch batch;
   std::vector<SenderShare> senders;
-  std::vector<uint64_t> metadata_keys;  ///< for remember(), once the batch is durable
+  const Sender* first_sender = nullptr;  ///< of the first series that is not refused or dropped
+  bool mixed = false;                    ///< and others have some too
+  uint64_t samples = 0;                  ///< floats of all series
+  std::vector<uint64_t> metadata_keys;   ///< for remember(), once the batch is durable
   // Not for the store, but for the sender in safe hands: a standby's, and what relabelling drops.
   uint32_t floats_settled = 0;
   uint32_t histograms_settled = 0;
@@ -107,6 +117,9 @@ class RequestProcessor {
   /// be stored.
   Result<PreparedWrite> prepare(const WireBody& body, const Caller& caller, Origin origin,
                                 Workspace& work);
+  /// The sender of the first series of a body of version 1.0 in snappy, if they are known and all
+  /// of one sender with a replica; reads a few kilobytes and stores nothing.
+  std::optional<Glimpse> glimpse(const WireBody& body, const Caller& caller, Workspace& work) const;
   /// Builds the batch of the stale rows alone, with their series resolved again.
   Result<PreparedWrite> prepare_again(const WireBody& body, const Caller& caller,
                                       const StaleRows& stale, Workspace& work);

@@ -50,21 +50,21 @@ Error broken(size_t offset, std::string_view what) {
 }  // namespace
 
 std::string encode_standby_record(const StandbySender& sender, const KeptRequest& request) {
-  std::string content;
-  content.reserve(request.body.size() + 128);
-  add_integer(content, request.until_ms);
-  add_integer(content, static_cast<uint8_t>(request.kind.format));
-  add_integer(content, static_cast<uint8_t>(request.kind.encoding));
-  for (const std::string* text :
-       {&sender.cluster, &sender.group, &sender.replica, &request.binding, &request.body}) {
-    add_text(content, *text);
-  }
+  const std::string* const texts[] = {&sender.cluster, &sender.group, &sender.replica,
+                                      &request.binding, &request.body};
+  size_t length = 8 + 1 + 1;
+  for (const std::string* text : texts) length += 4 + text->size();
   std::string record;
-  record.reserve(kHeaderBytes + content.size());
+  record.reserve(kHeaderBytes + length);
   add_integer(record, kMagic);
-  add_integer(record, static_cast<uint32_t>(content.size()));
-  add_integer(record, XXH3_64bits(content.data(), content.size()));
-  record += content;
+  add_integer(record, static_cast<uint32_t>(length));
+  add_integer(record, uint64_t{0});  // the checksum, below
+  add_integer(record, request.until_ms);
+  add_integer(record, static_cast<uint8_t>(request.kind.format));
+  add_integer(record, static_cast<uint8_t>(request.kind.encoding));
+  for (const std::string* text : texts) add_text(record, *text);
+  const uint64_t checksum = XXH3_64bits(record.data() + kHeaderBytes, length);
+  for (size_t i = 0; i < 8; ++i) record[8 + i] = static_cast<char>(checksum >> (8 * i));
   return record;
 }
 

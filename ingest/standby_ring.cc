@@ -172,6 +172,32 @@ StandbyRing::Taken StandbyRing::take(const StandbySender& sender, int64_t now_ms
   return taken;
 }
 
+std::vector<KeptRequest> StandbyRing::look(const StandbySender& sender, int64_t now_ms) const {
+  std::vector<KeptRequest> requests;
+  rings_.with([&](const Rings& rings) {
+    const auto found = rings.of_sender.find(sender);
+    if (found == rings.of_sender.end()) return;
+    for (const Segment& segment : found->second) {
+      for (KeptRequest& request : read(segment)) {
+        if (request.until_ms >= now_ms) requests.push_back(std::move(request));
+      }
+    }
+  });
+  return requests;
+}
+
+std::vector<StandbySender> StandbyRing::senders_of(std::string_view cluster,
+                                                   std::string_view group) const {
+  std::vector<StandbySender> senders;
+  rings_.with([&](const Rings& rings) {
+    for (const auto& [sender, segments] : rings.of_sender) {
+      if (sender.cluster == cluster && sender.group == group && !segments.empty())
+        senders.push_back(sender);
+    }
+  });
+  return senders;
+}
+
 bool StandbyRing::holds(const StandbySender& sender) const {
   return rings_.with([&](const Rings& rings) {
     const auto found = rings.of_sender.find(sender);

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,7 +28,7 @@ class StandbyRing {
   struct Options {
     size_t limit_bytes = 64u << 20;
     std::string folder;               ///< created if missing; empty: in memory
-    size_t segment_bytes = 1u << 20;  ///< a file of one sender; the unit in which old requests go
+    size_t segment_bytes = 4u << 20;  ///< a file of one sender; the unit in which old requests go
   };
   /// Finds what an earlier process left there. `files` outlives the ring. Errors: IoError. Broken
   /// records end their file and are logged.
@@ -41,6 +42,10 @@ class StandbyRing {
   };
   /// Everything still kept of a sender; nobody else gets it. The ring outlives what it returns.
   Taken take(const StandbySender& sender, int64_t now_ms);
+  /// The same, and it stays kept. Reads the files under the lock: for what is rare.
+  std::vector<KeptRequest> look(const StandbySender& sender, int64_t now_ms) const;
+  /// Whose requests of a group are kept.
+  std::vector<StandbySender> senders_of(std::string_view cluster, std::string_view group) const;
   bool holds(const StandbySender& sender) const;
   size_t bytes() const;
   /// Requests that had to go before their time.

@@ -15,7 +15,8 @@ constexpr protozero::pbf_tag_type kSeriesLabel = 1;
 constexpr protozero::pbf_tag_type kSeriesSample = 2;
 constexpr protozero::pbf_tag_type kSeriesExemplar = 3;
 constexpr protozero::pbf_tag_type kSeriesHistogram = 4;
-// Fields 1 and 2 of a series, length-delimited, as they stand on the wire.
+// Field 1 of a request, fields 1 and 2 of a series, length-delimited, as they stand on the wire.
+constexpr char kRequestSeriesTag = 0x0a;
 constexpr char kLabelTag = 0x0a;
 constexpr char kSampleTag = 0x12;
 
@@ -118,6 +119,24 @@ Status WriteRequestDecoder::decode(std::string_view body) {
     return malformed(broken.what());
   }
   return status();
+}
+
+void WriteRequestDecoder::decode_beginning(std::string_view part) {
+  clear();
+  gathered_labels_.clear();
+  try {
+    size_t at = 0;
+    int64_t length = 0;
+    while (at < part.size() && part[at] == kRequestSeriesTag) {
+      size_t after = at + 1;
+      if (!read_varint(part, after, length) || length < 0) return;
+      if (static_cast<uint64_t>(length) > part.size() - after) return;
+      decode_series(part.substr(after, static_cast<size_t>(length)));
+      at = after + static_cast<size_t>(length);
+    }
+  } catch (const protozero::exception&) {
+    clear();
+  }
 }
 
 // What every sender writes most of the time: labels shorter than 128 bytes, then one sample,

@@ -14,6 +14,9 @@ namespace aerie::ingest {
 class WriteRequestDecoder final : public RequestDecoder {
  public:
   Status decode(std::string_view body) override;
+  /// The series at the beginning of a body of which only a part is there, up to the first that is
+  /// cut off or anything else.
+  void decode_beginning(std::string_view part);
   /// XXH3-128 of the label bytes as sent.
   void series_keys(uint64_t seed, std::vector<SeriesKey>& keys) const override;
   Result<std::vector<model::LabelView>> labels(uint32_t series) const override;

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "bench/load/sender.h"
 
@@ -13,7 +14,7 @@
 int main(int argc, char** argv) {
   aerie::bench::LoadOptions options;
   CLI::App app(
-      "Sends the samples of simulated targets by Remote-Write 1.0 to a receiver on this machine.");
+      "Sends the samples of simulated targets by remote write to a receiver on this machine.");
   app.add_option("url", options.url, "for example http://127.0.0.1:9707/api/v1/write")->required();
   const std::map<std::string, aerie::bench::Workload> workloads = {
       {"node", aerie::bench::Workload::Node},
@@ -35,7 +36,15 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 100'000));
   app.add_option("--seed", options.seed, "of the values");
   app.add_option("--bearer-token", options.bearer_token);
+  app.add_flag("--version2", options.version2, "Remote-Write 2.0 instead of 1.0");
+  std::vector<std::string> labels;
+  app.add_option("--label", labels, "of every series, name=value");
   CLI11_PARSE(app, argc, argv);
+  for (const std::string& label : labels) {
+    const size_t equals = label.find('=');
+    if (equals == std::string::npos) return app.exit(CLI::ValidationError("--label", label));
+    options.labels.emplace_back(label.substr(0, equals), label.substr(equals + 1));
+  }
   if (options.first_scrape_ms == 0) {
     const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::chrono::system_clock::now().time_since_epoch());

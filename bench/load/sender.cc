@@ -58,12 +58,14 @@ class Connection {
       if (scrape % kScrapesInStep == 0) step_.arrive_and_wait();
       if (options_.churn_scrapes != 0 && scrape > 0 && scrape % options_.churn_scrapes == 0) {
         result_.round_seconds.push_back(seconds_since(began));
+        if (pending_ > 0) {  // it may point into series that go
+          if (auto sent = send(); !sent) return sent;
+        }
         replace_targets(scrape / options_.churn_scrapes);
       }
       const int64_t start = options_.first_scrape_ms + scrape * options_.interval_ms;
       for (const uint32_t index : order_) {
-        add_series(request_, series_[index].label_records(), start + phase(index),
-                   series_[index].next());
+        add(series_[index], start + phase(index));
         if (++pending_ < options_.samples_per_request) continue;
         if (auto sent = send(); !sent) return sent;
       }
@@ -72,10 +74,19 @@ class Connection {
     return pending_ > 0 ? send() : Status();
   }
 
+  void add(SimulatedSeries& series, int64_t t) {
+    if (options_.version2) {
+      version2_.add_series(series.label_records(), t, series.next());
+    } else {
+      add_series(request_, series.label_records(), t, series.next());
+    }
+  }
+
   void add_target(uint32_t slot, uint32_t target) {
     const uint32_t count = series_per_target(options_.workload);
     for (uint32_t index = number_; index < count; index += options_.connections) {
       series_.emplace_back(options_.workload, target, index, options_.seed);
+      for (const auto& [name, value] : options_.labels) series_.back().set_label(name, value);
       targets_.push_back(slot);
     }
     result_.series += (count + options_.connections - 1 - number_) / options_.connections;
@@ -111,9 +122,13 @@ class Connection {
     request.method = http::Method::Post;
     request.url = options_.url;
     request.timeout = std::chrono::seconds(60);
-    request.headers.set("Content-Type", "application/x-protobuf");
+    request.headers.set("Content-Type",
+                        options_.version2
+                            ? "application/x-protobuf;proto=io.prometheus.write.v2.Request"
+                            : "application/x-protobuf");
     request.headers.set("Content-Encoding", "snappy");
-    request.headers.set("X-Prometheus-Remote-Write-Version", "0.1.0");
+    request.headers.set("X-Prometheus-Remote-Write-Version", options_.version2 ? "2.0.0" : "0.1.0");
+    if (options_.version2) request_ = version2_.take();
     if (!options_.bearer_token.empty())
       request.headers.set("Authorization", "Bearer " + options_.bearer_token);
     snappy::Compress(request_.data(), request_.size(), &request.body);
@@ -149,6 +164,7 @@ class Connection {
   std::vector<uint32_t> order_;
   http::Client client_;
   std::string request_;
+  Version2Request version2_;
   uint32_t pending_ = 0;
   LoadResult result_;
 };

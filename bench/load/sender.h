@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -19,7 +20,9 @@ struct LoadOptions {
   uint32_t connections = 2;
   uint32_t samples_per_request = 2'000;
   uint64_t seed = 1;
-  std::string bearer_token;  ///< empty: none
+  std::string bearer_token;                                 ///< empty: none
+  bool version2 = false;                                    ///< Remote-Write 2.0
+  std::vector<std::pair<std::string, std::string>> labels;  ///< of every series
   /// A tenth of the targets is replaced by new ones after each round of so many scrapes; 0: none.
   uint32_t churn_scrapes = 0;
 };

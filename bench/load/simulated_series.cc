@@ -7,21 +7,10 @@
 #include <iterator>
 
 #include "bench/load/plans.h"
+#include "bench/load/write_request.h"
 
 namespace aerie::bench {
 namespace {
-
-void add_label(std::string& records, std::string_view name, std::string_view value) {
-  // All our names and values are shorter than 128 bytes, their lengths take one byte.
-  records += '\x0a';
-  records += static_cast<char>(4 + name.size() + value.size());
-  records += '\x0a';
-  records += static_cast<char>(name.size());
-  records += name;
-  records += '\x12';
-  records += static_cast<char>(value.size());
-  records += value;
-}
 
 uint64_t mix(uint64_t x) {  // splitmix64
   x += 0x9e3779b97f4a7c15;
@@ -124,6 +113,18 @@ double SimulatedSeries::next_bucket_sum() {
     if (count > 0) value_ += static_cast<double>(count) * upper * (0.5 + 0.5 * unit_of(random()));
   }
   return value_;
+}
+
+void SimulatedSeries::set_label(std::string_view name, std::string_view value) {
+  std::string kept;
+  for (size_t at = 0; at < label_records_.size();) {
+    const size_t size = 2 + static_cast<size_t>(label_records_[at + 1]);
+    const auto name_size = static_cast<size_t>(label_records_[at + 3]);
+    if (label_records_.compare(at + 4, name_size, name) != 0) kept.append(label_records_, at, size);
+    at += size;
+  }
+  add_label(kept, name, value);
+  label_records_ = std::move(kept);
 }
 
 double SimulatedSeries::next() {

@@ -53,6 +53,8 @@ class SimulatedSeries {
   /// The value of the next scrape.
   double next();
   const std::string& label_records() const { return label_records_; }
+  /// Adds a label, or changes it.
+  void set_label(std::string_view name, std::string_view value);
 
  private:
   uint64_t random();

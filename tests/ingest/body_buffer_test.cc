@@ -71,3 +71,39 @@ TEST_CASE("zstd frames, with their length and without") {
   CHECK(!BodyBuffer::declared_length(bomb, 32u << 20).ok());
   CHECK(!buffer.uncompress(bomb, 32u << 20).ok());
 }
+
+TEST_CASE("the beginning of a block is that of its content, however it is compressed") {
+  uint64_t state = 7;
+  const auto random = [&state] {
+    return state = state * 6364136223846793005 + 1442695040888963407;
+  };
+  for (size_t round = 0; round < 200; ++round) {
+    // Runs, repeats of what came before near and far, and noise: all elements of the format.
+    std::string content;
+    const size_t length = random() >> 48;
+    while (content.size() < length) {
+      const uint64_t pick = random() >> 33;
+      if (pick % 3 == 0) {
+        content.append(pick % 90, static_cast<char>(pick >> 8));
+      } else if (pick % 3 == 1 && !content.empty()) {
+        content += content.substr((pick >> 8) % content.size(), (pick >> 4) % 90);
+      } else {
+        for (uint64_t i = 0; i < pick % 70; ++i) content += static_cast<char>(random() >> 56);
+      }
+    }
+    BodyBuffer buffer;
+    const std::string block = snappy_block(content);
+    const std::string_view beginning = buffer.beginning(block);
+    INFO("round " << round << ", " << content.size() << " bytes");
+    REQUIRE(beginning == content.substr(0, BodyBuffer::kBeginningBytes));
+    // Cut off or broken it is empty or wrong, never more.
+    CHECK(buffer.beginning(block.substr(0, block.size() / 2)).size() <= content.size());
+    std::string broken = block;
+    for (size_t i = 0; i < broken.size(); i += 1 + (random() >> 60)) broken[i] ^= 0x55;
+    CHECK(buffer.beginning(broken).size() <= BodyBuffer::kBeginningBytes);
+  }
+  BodyBuffer buffer;
+  CHECK(buffer.beginning("").empty());
+  CHECK(buffer.beginning(zstd_frame("xxxxxxxx")).empty());
+  CHECK(buffer.beginning(bytes_of({0xff, 0xff, 0xff, 0xff, 0x0f, 0x00})).empty());
+}

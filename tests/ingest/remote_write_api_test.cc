@@ -8,84 +8,12 @@
 #include <string>
 #include <utility>
 
-#include "tests/ingest/support/fake_store.h"
-#include "tests/ingest/support/write_request.h"
+#include "tests/ingest/support/api_bench.h"
 #include "tests/ingest/support/write_v2.h"
 
 using namespace aerie;
 using namespace aerie::ingest;
 using namespace aerie::ingest::test;
-
-namespace {
-
-constexpr model::TimestampMs kNow = 1'763'640'000'000;
-// printf secret-a | sha256sum
-constexpr const char* kTokenA = "8766b9cb08e6040b704f1e3ee1e186efccf2635b1d2634d6525333007e6aeae1";
-
-// The API on a fake store, called without sockets.
-struct Bench {
-  explicit Bench(IngestOptions options = {}) {
-    auto created =
-        RemoteWriteApi::create(std::move(options), {store, pool, clock, metrics, files, {}});
-    if (!created) FAIL(created.error().message());
-    api = std::move(*created);
-    api->register_routes(router);
-  }
-  ~Bench() {
-    api->stop();
-    pool.stop();
-  }
-
-  std::future<http::Response> start(std::string body, const http::Headers& headers = {},
-                                    const std::string& path = "/api/v1/write") {
-    auto promise = std::make_shared<std::promise<http::Response>>();
-    http::Request request;
-    request.method = http::Method::Post;
-    request.path = path;
-    request.headers = headers;
-    request.body = std::move(body);
-    const auto match = router.find(http::Method::Post, path);
-    match.handler(std::move(request), http::Responder([promise](http::Response response) {
-                    promise->set_value(std::move(response));
-                  }));
-    return promise->get_future();
-  }
-  http::Response post(std::string body, const http::Headers& headers = {},
-                      const std::string& path = "/api/v1/write") {
-    return start(std::move(body), headers, path).get();
-  }
-
-  ManualClock clock{kNow};
-  MetricRegistry metrics;
-  store::PosixFileSystem files;
-  FakeStore store{clock};
-  WorkPool pool{{.name = "ingest", .threads = 2}};
-  http::Router router;
-  std::unique_ptr<RemoteWriteApi> api;
-};
-
-TestSeries up(const std::string& cluster, model::TimestampMs t, double value, Pairs more = {}) {
-  Pairs labels = {{"__name__", "up"}};
-  if (!cluster.empty()) labels.emplace_back("cluster", cluster);
-  labels.insert(labels.end(), more.begin(), more.end());
-  return {.labels = labels, .samples = {{t, value}}, .histograms = {}, .exemplars = {}};
-}
-
-http::Headers bearer(const std::string& token) {
-  http::Headers headers;
-  headers.set("Authorization", "Bearer " + token);
-  return headers;
-}
-
-std::optional<ClusterIngest> find_counts(const std::vector<IngestStatus>& status,
-                                         const std::string& cluster) {
-  for (const IngestStatus& row : status) {
-    if (row.counts.cluster == cluster) return row.counts;
-  }
-  return std::nullopt;
-}
-
-}  // namespace
 
 TEST_CASE("a good request is stored, answered 204 without counts, and its series are found again") {
   Bench bench;
@@ -499,86 +427,6 @@ TEST_CASE("series without a cluster are stored as they came and booked as unlabe
   CHECK(bench.post(write_body({up("", kNow, 1)})).status == 204);
   CHECK(bench.store.floats()[0].series == "up");
   CHECK(bench.store.arrivals().find("unlabelled").has_value());
-}
-
-TEST_CASE("an HA pair: one is stored, the other acknowledged, failover without doubling") {
-  Bench bench;
-  const auto send = [&](const std::string& replica, model::TimestampMs t) {
-    return bench
-        .post(write_body(
-            {up("eu", t, 1, {{"prometheus", "mon/k8s"}, {"prometheus_replica", replica}})}))
-        .status;
-  };
-  // Five seconds between scrapes; b two seconds behind a.
-  for (int i = 0; i < 40; ++i) {
-    REQUIRE(send("a", bench.clock.now_ms()) == 204);
-    bench.clock.advance(std::chrono::milliseconds(2000));
-    REQUIRE(send("b", bench.clock.now_ms()) == 204);
-    bench.clock.advance(std::chrono::milliseconds(3000));
-  }
-  CHECK(bench.store.floats().size() == 40);
-  CHECK(bench.store.floats()[0].series == "up{cluster=\"eu\", prometheus=\"mon/k8s\"}");
-  for (int i = 0; i < 10; ++i) {
-    bench.clock.advance(std::chrono::milliseconds(5000));
-    REQUIRE(send("b", bench.clock.now_ms() - 3000) == 204);
-  }
-  const auto floats = bench.store.floats();
-  CHECK(floats.size() >= 45);  // of ten scrapes every second, for the fake store believes in 15 s
-  for (size_t i = 1; i < floats.size(); ++i) {
-    if (floats[i].t <= floats[i - 1].t) FAIL("time went back");
-    // The rule without a learned interval: 7.5 s, and up to one scrape more.
-    if (floats[i].t - floats[i - 1].t > 12'500) FAIL("gap");
-  }
-  const auto status = bench.api->status();
-  REQUIRE(status.size() == 1);
-  REQUIRE(status[0].elections.size() == 1);
-  CHECK(status[0].elections[0].replica == "b");
-  CHECK(status[0].counts.deduplicated >= 40);
-  CHECK(bench.store.table("ha_elections").value()->scan({}).value().size() == 1);
-  CHECK(bench.metrics.expose().find("aerie_ingest_ha_switches_total 1") != std::string::npos);
-}
-
-TEST_CASE("a request may mix replicas and clusters") {
-  Bench bench;
-  const auto body = [&](model::TimestampMs t) {
-    return write_body({up("eu", t, 1, {{"__replica__", "a"}}),
-                       up("eu", t + 1, 2, {{"__replica__", "b"}}),
-                       up("us", t, 3, {{"__replica__", "b"}}), up("us", t, 4, {{"x", "y"}})});
-  };
-  REQUIRE(bench.post(body(kNow)).status == 204);
-  REQUIRE(bench.post(body(kNow + 15'000)).status == 204);
-  const auto floats = bench.store.floats();
-  REQUIRE(floats.size() == 6);
-  CHECK(floats[3].value == 1);
-  CHECK(floats[4].value == 3);
-  CHECK(floats[5].value == 4);
-}
-
-TEST_CASE(
-    "an unlabelled pair is told to the store once it is seen, or when the configuration says so") {
-  Bench bench;
-  std::vector<TestSeries> scrape;
-  const auto send = [&](model::TimestampMs t) {
-    scrape.clear();
-    for (int i = 0; i < 200; ++i)
-      scrape.push_back(up("eu", t + i, 1, {{"instance", std::to_string(i)}}));
-    REQUIRE(bench.post(write_body(scrape)).status == 204);
-  };
-  send(kNow);
-  CHECK(bench.store.last_policy() == store::ReplicaPolicy::SingleSender);
-  for (int i = 1; i < 12; ++i) {
-    send(kNow + i * 15'000);
-    send(kNow + i * 15'000 + 4'000);
-  }
-  CHECK(bench.store.last_policy() == store::ReplicaPolicy::UnlabelledPair);
-  CHECK(bench.api->status()[0].unlabelled_pair);
-
-  IngestOptions always;
-  always.clusters = {
-      {.name = "eu", .token_sha256 = {kTokenA}, .unlabelled_pairs = UnlabelledPairs::Always}};
-  Bench configured(always);
-  REQUIRE(configured.post(write_body({up("eu", kNow, 1)}), bearer("secret-a")).status == 204);
-  CHECK(configured.store.last_policy() == store::ReplicaPolicy::UnlabelledPair);
 }
 
 TEST_CASE("samples of a series are put into time order") {

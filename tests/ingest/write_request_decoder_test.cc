@@ -185,3 +185,24 @@ TEST_CASE("what takes two bytes on the wire and a hundred in memory is bounded")
   CHECK(decoder.decode(message(1, repeated(message(4, ""), 100'001))).ok());
   CHECK(!decoder.histograms(0).ok());
 }
+
+TEST_CASE("of a part of a body the whole series at its beginning are found") {
+  const std::string body =
+      write_request({{.labels = {{"__name__", "a"}}, .samples = {{1, 1}, {2, 2}}},
+                     {.labels = {{"__name__", "b"}}, .samples = {{3, 3}}}},
+                    {{1, "a", "help", ""}});
+  WriteRequestDecoder whole;
+  REQUIRE(whole.decode(body).ok());
+  WriteRequestDecoder part;
+  size_t most = 0;
+  for (size_t length = 0; length <= body.size(); ++length) {
+    part.decode_beginning(std::string_view(body).substr(0, length));
+    REQUIRE(part.series().size() >= most);
+    most = part.series().size();
+    for (size_t i = 0; i < most; ++i) CHECK(part.series()[i].labels == whole.series()[i].labels);
+  }
+  CHECK(most == 2);
+  CHECK(part.samples().size() == 3);
+  part.decode_beginning("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01");
+  CHECK(part.series().empty());
+}
