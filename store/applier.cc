@@ -274,6 +274,8 @@ std::vector<SeriesDefinition> Applier::new_definitions(Pending& pending) {
 void Applier::apply(Pending& pending, model::TimestampMs now) {
   head_.apply(pending.position, now, pending.batch, nullptr, *pending.outcome);
   metadata_.apply(pending.batch.metadata);
+  // Behind apply(): who asks in between may see too much changed, never too little.
+  if (options_.changes != nullptr) options_.changes->note(pending.batch, head_.index());
 }
 
 void Applier::count(const WriteOutcome& outcome) {

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "store/arrivals.h"
+#include "store/changes.h"
 #include "store/head.h"
 #include "store/ingest_log.h"
 #include "store/late_guard.h"
@@ -32,6 +33,7 @@ class Applier {
     bool sync_when_idle = false;  ///< SyncMode::Interval: commit also when nothing comes
     model::DurationMs out_of_order_window = 0;  ///< for batches that name none
     LateGuard* late_guard = nullptr;            ///< outlives the applier; null: none (tests)
+    Changes* changes = nullptr;                 ///< likewise
   };
   /// All references outlive the applier.
   Applier(Options options, Head& head, IngestLog& log, Arrivals& arrivals, MetadataCache& metadata,

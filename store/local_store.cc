@@ -65,6 +65,7 @@ Status LocalStore::start(FileSystem& files, MetricRegistry& metrics,
   PartitionSet::Options partition_options;
   partition_options.path = options_.path + "/db";
   partition_options.on_step = options_.on_step;
+  partition_options.on_removed = [this] { changes_.note_everything(); };
   auto partitions = open_partitions(partition_options);
   if (!partitions) return std::move(partitions).error();
   partitions_ = std::move(*partitions);
@@ -104,6 +105,7 @@ Status LocalStore::start(FileSystem& files, MetricRegistry& metrics,
   applier_options.sync_when_idle = options_.sync == SyncMode::Interval;
   applier_options.out_of_order_window = options_.out_of_order_window;
   applier_options.late_guard = late_guard_.get();
+  applier_options.changes = &changes_;
   applier_ = std::make_unique<Applier>(applier_options, head_, *log_, arrivals_, *metadata_, clock_,
                                        metrics);
   start_background(metrics);

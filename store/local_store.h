@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "store/applier.h"
+#include "store/changes.h"
 #include "store/head.h"
 #include "store/head_selections.h"
 #include "store/late_guard.h"
@@ -50,6 +51,7 @@ class LocalStore final : public Store {
       const std::vector<model::Matchers>& selectors, model::TimeRange range) const override;
   std::vector<FamilyMetadata> metadata(std::string_view metric_family) const override;
   Arrivals& arrivals() override { return arrivals_; }
+  const Changes* changes() const override { return &changes_; }
   Result<std::shared_ptr<KeyedTable>> table(const std::string& name) override {
     return partitions_->table(name);
   }
@@ -83,6 +85,7 @@ class LocalStore final : public Store {
   std::unique_ptr<PartitionSet> partitions_;
   std::unique_ptr<MetadataCache> metadata_;
   Arrivals arrivals_;
+  Changes changes_;
   Head head_;
   mutable HeadSelections head_selections_{head_.index()};
   std::unique_ptr<LateGuard> late_guard_;

@@ -77,9 +77,10 @@ class PartitionSet {
   struct Options {
     std::string path;  ///< folder of the RocksDB database; created if missing
     uint64_t block_cache_bytes = 64u << 20;
-    bool read_only = false;       ///< changes nothing on disk; for checks
-    StepHook on_step;             ///< empty but in crash tests
-    rocksdb::Env* env = nullptr;  ///< of fault-injecting tests; outlives the set
+    bool read_only = false;            ///< changes nothing on disk; for checks
+    std::function<void()> on_removed;  ///< samples went: partitions were dropped; may be empty
+    StepHook on_step;                  ///< empty but in crash tests
+    rocksdb::Env* env = nullptr;       ///< of fault-injecting tests; outlives the set
   };
   /// Opens, finishes or removes what a crash left half-done, reads the commit records.
   /// Errors: AlreadyExists (another process holds it), Corruption, IoError, InvalidArgument (format
@@ -134,8 +135,8 @@ class PartitionSet {
   virtual Result<std::shared_ptr<KeyedTable>> table(const std::string& name) = 0;
 };
 
-/// The order of series inside a partition: metric name, cluster, then all other labels; what differs
-/// in `le` alone by its number, so that the buckets of a histogram are neighbours.
+/// The order of series inside a partition: metric name, cluster, then all other labels; what
+/// differs in `le` alone by its number, so that the buckets of a histogram are neighbours.
 struct SealOrder {
   bool operator()(const model::Labels& a, const model::Labels& b) const;
 };

@@ -111,7 +111,10 @@ class RocksKeyedTable final : public KeyedTable {
 class RocksPartitionSet final : public PartitionSet {
  public:
   RocksPartitionSet(std::shared_ptr<RocksDatabase> database, const Options& options)
-      : database_(std::move(database)), on_step_(options.on_step), read_only_(options.read_only) {}
+      : database_(std::move(database)),
+        on_step_(options.on_step),
+        on_removed_(options.on_removed),
+        read_only_(options.read_only) {}
   ~RocksPartitionSet() override {
     sweep().ignore("what stays is removed after the next open and drop");
   }
@@ -214,6 +217,7 @@ class RocksPartitionSet final : public PartitionSet {
 
   const std::shared_ptr<RocksDatabase> database_;
   const StepHook on_step_;
+  const std::function<void()> on_removed_;
   const std::shared_ptr<ReadCache> cache_ = std::make_shared<ReadCache>();
   const bool read_only_;
   Guarded<Catalog> catalog_;
@@ -451,14 +455,17 @@ Result<bool> RocksPartitionSet::concerned(const PartitionInfo& partition,
 // removing
 
 Status RocksPartitionSet::drop_if(const std::function<bool(const PartitionInfo&)>& unwanted) {
-  catalog_.with([&](Catalog& catalog) {
+  const bool any = catalog_.with([&](Catalog& catalog) {
     const auto old = std::stable_partition(
         catalog.live.begin(), catalog.live.end(), [&](const PartitionPtr& one) {
           return !unwanted(one->info()) || catalog.merging.contains(name_of(one->info()));
         });
+    const bool found = old != catalog.live.end();
     std::move(old, catalog.live.end(), std::back_inserter(catalog.dropped));
     catalog.live.erase(old, catalog.live.end());
+    return found;
   });
+  if (any && on_removed_) on_removed_();
   if (Status dropped = drop_unreadable(unwanted); !dropped) return dropped;
   return sweep();
 }

@@ -51,6 +51,8 @@ struct FamilyMetadata {
   model::MetricMetadata metadata;
 };
 
+class Changes;
+
 /// Keeps samples: log, head, partitions. Thread-safe. What is acknowledged is durable and visible.
 class Store : public model::SampleSource {
  public:
@@ -90,6 +92,8 @@ class Store : public model::SampleSource {
   virtual std::vector<FamilyMetadata> metadata(std::string_view metric_family) const = 0;
 
   virtual Arrivals& arrivals() = 0;
+  /// Which samples changed since when; null: not kept, nothing may be taken for unchanged.
+  virtual const Changes* changes() const { return nullptr; }
   virtual Result<std::shared_ptr<KeyedTable>> table(const std::string& name) = 0;
 
   /// Seals everything in the head and trims the log; returns when that is durable. Ingest goes on
