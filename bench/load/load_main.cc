@@ -19,9 +19,11 @@ int main(int argc, char** argv) {
   const std::map<std::string, aerie::bench::Workload> workloads = {
       {"node", aerie::bench::Workload::Node},
       {"kubernetes", aerie::bench::Workload::Kubernetes},
-      {"histograms", aerie::bench::Workload::Histograms}};
+      {"histograms", aerie::bench::Workload::Histograms},
+      {"dashboard", aerie::bench::Workload::Dashboard}};
   app.add_option("--workload", options.workload,
-                 "node: 507 series a target; kubernetes: 2,688; histograms: 3,120")
+                 "node: 507 series a target; kubernetes: 2,688; histograms: 3,120; "
+                 "dashboard: 1,614")
       ->transform(CLI::CheckedTransformer(workloads).description(""));
   app.add_option("--churn-scrapes", options.churn_scrapes,
                  "replace a tenth of the targets after so many scrapes; 0: none");

@@ -10,6 +10,7 @@ namespace aerie::bench {
 std::vector<SeriesPlan> node_plans();
 std::vector<SeriesPlan> kubernetes_plans();
 std::vector<SeriesPlan> histogram_plans();
+std::vector<SeriesPlan> dashboard_plans();
 
 /// Upper bounds of the buckets of histogram_plans(), without +Inf.
 const std::vector<double>& bucket_bounds();

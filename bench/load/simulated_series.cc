@@ -26,6 +26,7 @@ std::string_view job_of(Workload workload) {
     case Workload::Node: return "node-exporter";
     case Workload::Kubernetes: return "kube-state-metrics";
     case Workload::Histograms: return "apiserver";
+    case Workload::Dashboard: return "kubelet";
   }
   return "";
 }
@@ -36,7 +37,9 @@ const std::vector<SeriesPlan>& plans_of(Workload workload) {
   static const std::vector<SeriesPlan> kNode = node_plans();
   static const std::vector<SeriesPlan> kKubernetes = kubernetes_plans();
   static const std::vector<SeriesPlan> kHistograms = histogram_plans();
+  static const std::vector<SeriesPlan> kDashboard = dashboard_plans();
   switch (workload) {
+    case Workload::Dashboard: return kDashboard;
     case Workload::Kubernetes: return kKubernetes;
     case Workload::Histograms: return kHistograms;
     case Workload::Node: break;

@@ -35,6 +35,7 @@ enum class Workload : uint8_t {
          ///< decimals
   Kubernetes,  ///< one kube-state-metrics with 120 pods: nearly everything constant
   Histograms,  ///< an API server: 120 classic histograms of 24 buckets, two thirds of them idle
+  Dashboard,   ///< 90 containers as kubelet and kube-state-metrics see them, 6 services
 };
 /// The same list at every call, in scrape order.
 const std::vector<SeriesPlan>& plans_of(Workload workload);
