@@ -45,6 +45,7 @@ std::string go_special(double value) {
 
 AnnotationSet::Notice& AnnotationSet::add(bool warning, std::string message, const Place& place,
                                           bool& is_new) {
+  ++noted_;
   const auto [found, inserted] = by_message_.try_emplace(message, notices_.size());
   is_new = inserted;
   if (inserted)

@@ -39,6 +39,9 @@ class AnnotationSet {
   /// line.
   Annotations render(std::string_view query) const;
 
+  /// How often something was noticed, repetitions included.
+  uint64_t noted() const { return noted_; }
+
  private:
   struct Monotonicity {
     MonotonicityFix extremes;
@@ -59,6 +62,7 @@ class AnnotationSet {
   };
   Notice& add(bool warning, std::string message, const Place& place, bool& is_new);
 
+  uint64_t noted_ = 0;
   std::vector<std::string> missing_;
   std::vector<Notice> notices_;  // in order of first appearance
   std::unordered_map<std::string, size_t> by_message_;

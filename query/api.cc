@@ -18,6 +18,9 @@ namespace {
 
 constexpr int64_t kMaxPoints = 11'000;
 
+/// Start, end and step of a range query; a step of 0: at one time.
+using RangeParameters = ResultCache::Range;
+
 Error invalid(std::string text) { return {ErrorCode::InvalidArgument, std::move(text)}; }
 
 /// What `timeout`, `lookback_delta` and the client's patience say.
@@ -57,7 +60,17 @@ LimitsParameter limits_of(const http::Request& request, const QueryRecord& recor
   return out;
 }
 
-void append_stats(std::string& out, const QueryStats& stats, const QueryRecord& record) {
+void append_cache(std::string& out, const CacheUse& use) {
+  http::JsonWriter json(out);
+  json.begin_object().field("state", use.state);
+  json.field("reusedSteps", static_cast<int64_t>(use.reused_steps));
+  json.field("evaluatedSteps", static_cast<int64_t>(use.evaluated_steps));
+  json.field("change", static_cast<int64_t>(use.change)).end_object();
+}
+
+/// With or without what the cache did: of range queries only.
+void append_stats(std::string& out, const QueryStats& stats, const QueryRecord& record,
+                  const CacheUse* use) {
   const double waited = static_cast<double>(record.started_ns - record.arrived_ns) / 1e9;
   out += ",\"stats\":";
   http::JsonWriter json(out);
@@ -72,18 +85,44 @@ void append_stats(std::string& out, const QueryStats& stats, const QueryRecord& 
   json.field("totalQueryableSamples", static_cast<int64_t>(stats.queryable_samples));
   json.field("samplesRead", static_cast<int64_t>(stats.samples_read));
   json.field("peakSamples", static_cast<int64_t>(stats.peak_samples));
-  json.end_object().end_object();
+  json.end_object();
+  if (use != nullptr) {
+    std::string cache;
+    append_cache(cache, *use);
+    json.key("cache").raw(cache);
+  }
+  json.end_object();
+}
+
+/// Names what a caller may see, for the cache.
+std::string scope_name(const model::Matchers& scope) {
+  std::string name;
+  for (const model::Matcher& matcher : scope) name += matcher.to_string() + ",";
+  return name;
+}
+
+bool wants_no_cache(const http::Parameters& params) {
+  const std::string_view text = params.get("nocache");
+  return !text.empty() && text != "0" && text != "false";
+}
+
+/// What equal queries agree in.
+std::string key_of(std::string_view query, const RangeParameters& times, std::string_view scope,
+                   const QueryLimits& limits) {
+  return fmt::format("{}{}{} {} {} {} {} {}", scope, '\0', times.start, times.end, times.step,
+                     limits.lookback, limits.count_queryable, query);
 }
 
 struct Answered {
-  Result<QueryResult> result;
+  ConcurrentQueries::ResultPtr result;
   size_t limit = 0;
   std::string completeness;  ///< JSON, or empty
   std::vector<std::string> late;
+  std::optional<CacheUse> cache;
 };
 
 http::Response result_answer(const http::Request& request, Answered answered, QueryRecord& record) {
-  Result<QueryResult>& result = answered.result;
+  const Result<QueryResult>& result = *answered.result;
   if (!result) {
     const Error& error = result.error();
     return error.code() == ErrorCode::InvalidArgument ? bad_parameter("query", error)
@@ -91,12 +130,13 @@ http::Response result_answer(const http::Request& request, Answered answered, Qu
   }
   record.samples_read = result->stats.samples_read;
   ApiAnswer answer;
-  answer.add(std::move(result->annotations));
+  answer.add(result->annotations);
   for (std::string& late : answered.late) answer.warn(std::move(late));
   if (append_result(answer.data(), result->value, answered.limit))
     answer.warn(std::string(kTruncated));
   const std::string_view stats = request.params.get("stats");
-  if (!stats.empty()) append_stats(answer.data(), result->stats, record);
+  if (!stats.empty())
+    append_stats(answer.data(), result->stats, record, answered.cache ? &*answered.cache : nullptr);
   if (!answered.completeness.empty()) {
     answer.data() += ",\"completeness\":";
     answer.data() += answered.completeness;
@@ -110,13 +150,6 @@ http::Response result_answer(const http::Request& request, Answered answered, Qu
   }
   return std::move(answer).finish();
 }
-
-/// Start, end and step of a range query.
-struct RangeParameters {
-  model::TimestampMs start = 0;
-  model::TimestampMs end = 0;
-  model::DurationMs step = 0;
-};
 
 /// Milliseconds between points. Errors: InvalidArgument.
 Result<model::DurationMs> step_parameter(const http::Parameters& params) {
@@ -157,7 +190,9 @@ QueryApi::QueryApi(QueryApiOptions options, const Engine& engine, const store::S
       store_(store),
       clock_(clock),
       started_(clock.now_ms()),
-      scheduler_(clock) {}
+      scheduler_(clock),
+      cache_({options_.cache_bytes, options_.metrics}, engine, store.changes()),
+      concurrent_(options_.metrics) {}
 
 http::Response QueryApi::instant(const http::Request& request, const View& view,
                                  QueryRecord& record) const {
@@ -167,8 +202,12 @@ http::Response QueryApi::instant(const http::Request& request, const View& view,
   if (!time) return bad_parameter("time", time.error());
   auto limits = limits_of(request, record, view.source);
   if (limits.refusal) return std::move(*limits.refusal);
-  Answered answered{
-      engine_.instant(request.params.get("query"), *time, limits.limits), *limit, {}, {}};
+  const std::string_view query = request.params.get("query");
+  const auto evaluate = [&](const QueryLimits& left) {
+    return engine_.instant(query, *time, left);
+  };
+  const std::string key = key_of(query, {*time, *time, 0}, scope_name(view.scope), limits.limits);
+  Answered answered{evaluated(key, limits.limits, evaluate).result, *limit, {}, {}, {}};
   answered.completeness =
       completeness(request, view, {*time, *time, clock_.now_ms()}, answered.late);
   return result_answer(request, std::move(answered), record);
@@ -182,11 +221,22 @@ http::Response QueryApi::range(const http::Request& request, const View& view,
   if (auto refusal = range_of(request.params, times)) return std::move(*refusal);
   auto limits = limits_of(request, record, view.source);
   if (limits.refusal) return std::move(*limits.refusal);
-  Answered answered{
-      engine_.range(request.params.get("query"), times.start, times.end, times.step, limits.limits),
-      *limit,
-      {},
-      {}};
+  CacheUse use;
+  const std::string_view query = request.params.get("query");
+  const std::string scope = scope_name(view.scope);
+  Answered answered{nullptr, *limit, {}, {}, {}};
+  if (wants_no_cache(request.params)) {
+    answered.result = std::make_shared<const Result<QueryResult>>(
+        engine_.range(query, times.start, times.end, times.step, limits.limits));
+  } else {
+    const auto evaluate = [&](const QueryLimits& left) {
+      return cache_.range(query, times, scope, left, use);
+    };
+    auto shared = evaluated(key_of(query, times, scope, limits.limits), limits.limits, evaluate);
+    answered.result = std::move(shared.result);
+    if (shared.waited) use.state = "shared";
+  }
+  answered.cache = use;
   answered.completeness =
       completeness(request, view, {times.start, times.end, clock_.now_ms()}, answered.late);
   return result_answer(request, std::move(answered), record);
@@ -201,9 +251,11 @@ http::Response QueryApi::explain(const http::Request& request, const View& view,
   limits.limits.count_queryable = true;
   const std::string_view query = request.params.get("query");
   Result<QueryResult> result = invalid("");
+  std::optional<CacheUse> use;
   if (request.params.has("start")) {
     RangeParameters times;
     if (auto refusal = range_of(request.params, times)) return std::move(*refusal);
+    use = cache_.look(query, times, scope_name(view.scope), limits.limits);
     result = engine_.range(query, times.start, times.end, times.step, limits.limits);
   } else {
     const auto time = time_parameter(request.params, "time", clock_.now_ms());
@@ -224,9 +276,18 @@ http::Response QueryApi::explain(const http::Request& request, const View& view,
   } else {
     answer.data() += "null";
   }
-  append_stats(answer.data(), result->stats, record);
+  append_stats(answer.data(), result->stats, record, use ? &*use : nullptr);
   answer.data() += '}';
   return std::move(answer).finish();
+}
+
+ConcurrentQueries::Shared QueryApi::evaluated(const std::string& key, const QueryLimits& limits,
+                                              const ConcurrentQueries::Evaluate& evaluate) const {
+  const store::Changes* changes = store_.changes();
+  if (changes == nullptr)
+    return {std::make_shared<const Result<QueryResult>>(evaluate(limits)), false};
+  // Who asks after a change must see it.
+  return concurrent_.run(fmt::format("{} {}", changes->number(), key), limits, evaluate);
 }
 
 std::string QueryApi::completeness(const http::Request& request, const View& view,

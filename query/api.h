@@ -8,12 +8,15 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/work_pool.h"
 #include "http/router.h"
 #include "query/completeness.h"
+#include "query/concurrent_queries.h"
 #include "query/engine.h"
 #include "query/query_scheduler.h"
 #include "query/remote_read.h"
+#include "query/result_cache.h"
 #include "store/store.h"
 
 namespace aerie::query {
@@ -30,6 +33,8 @@ struct QueryApiOptions {
   std::string storage_retention = "15d";     ///< for /status/runtimeinfo
   size_t search_max_limit = 10'000;          ///< `--web.search.max-limit`
   RemoteReadLimits remote_read;
+  uint64_t cache_bytes = 32ULL << 20;  ///< `--query.cache-size`, of remembered answers; 0: none
+  MetricRegistry* metrics = nullptr;   ///< outlives the API; null: none
   /// Added to what /federate answers where a series does not have them.
   std::map<std::string, std::string> external_labels;
   /// How far the data of each cluster reaches; not set: answers say nothing about it.
@@ -72,6 +77,9 @@ class QueryApi {
   http::Response instant(const http::Request& request, const View& view, QueryRecord& record) const;
   http::Response range(const http::Request& request, const View& view, QueryRecord& record) const;
   http::Response explain(const http::Request& request, const View& view, QueryRecord& record) const;
+  /// Evaluates, or waits for an equal query that is being evaluated.
+  ConcurrentQueries::Shared evaluated(const std::string& key, const QueryLimits& limits,
+                                      const ConcurrentQueries::Evaluate& evaluate) const;
   /// Warnings about late clusters, and the object that stands beside the result; empty if the
   /// request wants none.
   std::string completeness(const http::Request& request, const View& view,
@@ -79,8 +87,8 @@ class QueryApi {
                            std::vector<std::string>& warnings) const;
   http::Response format(const http::Request& request) const;
   http::Response parse(const http::Request& request) const;
-  http::Response exemplars(const http::Request& request) const;
 
+  http::Response exemplars(const http::Request& request, const View& view) const;
   http::Response series(const http::Request& request, const View& view) const;
   http::Response label_names(const http::Request& request, const View& view) const;
   http::Response label_values(const http::Request& request, const View& view) const;
@@ -106,6 +114,8 @@ class QueryApi {
   const Clock& clock_;
   const model::TimestampMs started_;
   QueryScheduler scheduler_;
+  mutable ResultCache cache_;             // thread-safe
+  mutable ConcurrentQueries concurrent_;  // thread-safe
 };
 
 }  // namespace aerie::query

@@ -61,7 +61,7 @@ void append_exemplars(std::string& out, const model::SeriesExemplars& one) {
 
 }  // namespace
 
-http::Response QueryApi::exemplars(const http::Request& request) const {
+http::Response QueryApi::exemplars(const http::Request& request, const View& view) const {
   const auto times = range_parameters(request.params);
   if (times.refusal) return *times.refusal;
   if (times.range.last < times.range.first)
@@ -72,7 +72,7 @@ http::Response QueryApi::exemplars(const http::Request& request) const {
   std::vector<model::Matchers> selectors;
   collect(**expr, selectors);
   if (selectors.empty()) return http::Response::no_content();
-  const auto found = store_.exemplars(selectors, times.range);
+  const auto found = view.source.exemplars(selectors, times.range);
   if (!found) return error_answer(found.error());
   ApiAnswer answer;
   answer.data() += '[';

@@ -53,6 +53,7 @@ void QueryApi::route_queries(http::Router& router, WorkPool& pool) {
 
 void QueryApi::route_views(http::Router& router, WorkPool& pool) const {
   const std::pair<std::string_view, ViewHandler> routes[] = {
+      {"/api/v1/query_exemplars", &QueryApi::exemplars},
       {"/api/v1/series", &QueryApi::series},
       {"/api/v1/labels", &QueryApi::label_names},
       {"/api/v1/label/{name}/values", &QueryApi::label_values},
@@ -78,8 +79,6 @@ void QueryApi::route_plain(http::Router& router, WorkPool& pool) const {
     bool shows_everything;  // and is refused to a caller who may not see everything
   };
   const Route routes[] = {
-      // TODO: give exemplars a view once they are read by series.
-      {"/api/v1/query_exemplars", &QueryApi::exemplars, true},
       {"/api/v1/format_query", &QueryApi::format, false},
       {"/api/v1/parse_query", &QueryApi::parse, false},
       {"/api/v1/status/buildinfo", &QueryApi::build_info, false},

@@ -7,6 +7,7 @@
 #include "query/label_projection.h"
 #include "query/parser.h"
 #include "query/planner.h"
+#include "query/shared_parts.h"
 #include "query/unique_series.h"
 #include "query/windows.h"
 
@@ -129,7 +130,8 @@ MatrixValue scalar_matrix(const ScalarColumn& scalar, const Steps& steps) {
 }
 
 Result<Value> evaluate(const Expr& expr, const Steps& steps, QueryContext& context) {
-  Planner planner(context);
+  SharedParts shared(expr, context);
+  Planner planner(context, &shared);
   const bool instant = context.request().step == 0;
   switch (value_type(expr)) {
     case ValueType::Scalar: {
@@ -167,6 +169,7 @@ Result<QueryResult> run(const Expr& expr, std::string_view text,
   QueryResult result;
   result.value = std::move(value).value();
   result.annotations = context.annotations().render(text);
+  result.range_dependent = context.range_dependent();
   result.stats.samples_read = context.samples_read();
   result.stats.queryable_samples = context.queryable_samples();
   result.stats.peak_samples = context.budget().peak();

@@ -139,6 +139,7 @@ void append_plan(std::string& out, const PlanNode& node) {
   json.begin_object().field("expression", node.expression).field("kind", node.kind);
   json.field("steps", static_cast<int64_t>(node.steps));
   if (node.once) json.key("once").boolean(true);
+  if (node.shared) json.key("shared").boolean(true);
   json.field("series", static_cast<int64_t>(node.series));
   json.field("samples", static_cast<int64_t>(node.samples));
   json.field("samplesRead", static_cast<int64_t>(node.samples_read));

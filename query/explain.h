@@ -18,6 +18,7 @@ struct PlanNode {
   std::string kind;  ///< `selector`, `aggregation`, `call`, …
   size_t steps = 0;
   bool once = false;          ///< the same at every step: evaluated at one only
+  bool shared = false;        ///< read from what an equal part yielded
   size_t series = 0;          ///< that may have samples
   uint64_t samples = 0;       ///< that the part yields
   uint64_t samples_read = 0;  ///< from the store
@@ -31,6 +32,10 @@ class PlanRecorder {
   explicit PlanRecorder(const Clock& clock) : clock_(clock) {}
   /// The whole query; null before it was evaluated.
   const PlanNode* root() const { return root_.get(); }
+  /// The part that is being planned is read from what an equal part yields.
+  void mark_shared() {
+    if (current_ != nullptr) current_->shared = true;
+  }
 
   /// Measures one call: time passed and samples read go to the node.
   class Measurement {

@@ -10,6 +10,7 @@
 #include "query/extended_windows.h"
 #include "query/functions_table.h"
 #include "query/mapped.h"
+#include "query/shared_parts.h"
 #include "query/unique_series.h"
 #include "query/window_functions.h"
 
@@ -102,6 +103,11 @@ Result<StreamPtr> Planner::vector(const Expr& expr, const Steps& steps) {
 
 Result<StreamPtr> Planner::vector_at_every_step(const Expr& expr, const Steps& steps) {
   const Expr& inner = unwrap(expr);
+  if (shared_ != nullptr && shared_->repeated(inner)) return shared_->stream(inner, steps, *this);
+  return vector_alone(inner, steps);
+}
+
+Result<StreamPtr> Planner::vector_alone(const Expr& inner, const Steps& steps) {
   if (const auto* selector = std::get_if<VectorSelector>(&inner.node))
     return open_instant_selector(*selector, inner.position, steps, SelectorYields::Values,
                                  context_);

@@ -12,12 +12,16 @@
 
 namespace aerie::query {
 
+class SharedParts;
+
 /// Turns a syntax tree into streams, from the leaves up. Whatever does not depend on the step is
 /// evaluated at one step only and repeated; scalar expressions are evaluated while planning.
 /// Belongs to one query; tree and context outlive the streams.
 class Planner {
  public:
-  explicit Planner(QueryContext& context) : context_(context) {}
+  /// `shared` (may be null) outlives the planner.
+  explicit Planner(QueryContext& context, SharedParts* shared = nullptr)
+      : context_(context), shared_(shared) {}
 
   /// `expr` is of type instant vector.
   Result<StreamPtr> vector(const Expr& expr, const Steps& steps);
@@ -25,6 +29,10 @@ class Planner {
   Result<ScalarColumn> scalar(const Expr& expr, const Steps& steps);
   /// `expr` is a range selector or a subquery.
   Result<RangePtr> range(const Expr& expr, const Steps& steps);
+
+  /// As vector(), without parentheses around `expr`, for itself: at every step, even if it stands
+  /// in the query more than once.
+  Result<StreamPtr> vector_alone(const Expr& expr, const Steps& steps);
 
   QueryContext& context() { return context_; }
 
@@ -37,6 +45,7 @@ class Planner {
   Result<RangePtr> subquery(const Subquery& subquery, const Steps& steps);
 
   QueryContext& context_;
+  SharedParts* const shared_;
 };
 
 /// Strips parentheses.

@@ -74,6 +74,11 @@ class QueryContext {
   uint64_t samples_read() const { return samples_read_; }
   PlanRecorder* recorder() const { return recorder_; }
 
+  /// Notes that the answer over a part of the range may be another one than that part of the
+  /// answer: series with different names may have become equal.
+  void mark_range_dependent() { range_dependent_ = true; }
+  bool range_dependent() const { return range_dependent_; }
+
   /// How often a sample counts as queryable that is looked at once by what is being planned: as
   /// often as it is repeated over steps, not at all inside of a subquery or when nobody asked.
   uint64_t counted_times() const { return counted_times_; }
@@ -109,6 +114,7 @@ class QueryContext {
   PlanRecorder* const recorder_;
   uint64_t counted_times_;
   uint64_t queryable_samples_ = 0;
+  bool range_dependent_ = false;
 };
 
 }  // namespace aerie::query

@@ -5,7 +5,7 @@
 namespace aerie::query {
 
 /// The part of a source that some label matchers select, as if nothing else existed: what a caller
-/// may see who is bound to, say, `cluster="rohan"`. Thread-safe. docs/decisions/0150.
+/// may see who is bound to, say, `cluster="rohan"`. Thread-safe. docs/decisions/0153.
 class ScopedSource final : public model::SampleSource {
  public:
   /// `source` outlives this. Without matchers everything is seen.
@@ -24,6 +24,12 @@ class ScopedSource final : public model::SampleSource {
                                                 const model::Matchers& matchers,
                                                 model::TimeRange range) const override {
     return source_.label_values(name, narrowed(matchers), range);
+  }
+  Result<std::vector<model::SeriesExemplars>> exemplars(
+      const std::vector<model::Matchers>& selectors, model::TimeRange range) const override {
+    std::vector<model::Matchers> all;
+    for (const model::Matchers& matchers : selectors) all.push_back(narrowed(matchers));
+    return source_.exemplars(all, range);
   }
 
  private:

@@ -8,11 +8,10 @@ namespace aerie::query {
 namespace {
 
 /// Dropping the name keeps series apart when they all had the same name (and nothing else that is
-/// dropped with it).
+/// dropped with it), or none has one.
 bool trivially_unique(const std::vector<SeriesInfo>& series) {
   if (series.size() < 2) return true;
   const std::string_view name = series.front().labels.metric_name();
-  if (name.empty()) return false;
   for (const SeriesInfo& info : series) {
     if (info.labels.metric_name() != name || info.drop_name != series.front().drop_name)
       return false;
@@ -99,7 +98,10 @@ class MergedStream final : public SeriesStream {
 
 StreamPtr unique_series(StreamPtr input, EqualSeries rule, LabelChange change, const Steps& steps,
                         QueryContext& context) {
-  if (change == LabelChange::NameOnly && trivially_unique(input->series())) return input;
+  if (change == LabelChange::NameOnly) {
+    if (trivially_unique(input->series())) return input;
+    context.mark_range_dependent();
+  }
   auto assignment = find_equal(input->series(), context.features().delayed_name_removal);
   if (!assignment) return input;
   std::vector<SeriesInfo> all = input->take_series();

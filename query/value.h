@@ -63,6 +63,7 @@ struct QueryResult {
   Value value;
   Annotations annotations;
   QueryStats stats;
+  bool range_dependent = false;  ///< part of it may differ from the answer over that part alone
 };
 
 }  // namespace aerie::query

@@ -83,6 +83,7 @@ query::QueryApiOptions query_api_options(const Flags& flags) {
   options.flags = {flags.all.begin(), flags.all.end()};
   options.storage_retention = model::format_duration(flags.retention);
   options.search_max_limit = flags.search_max_limit;
+  options.cache_bytes = flags.query_cache_size;
   return options;
 }
 
@@ -297,6 +298,7 @@ Status RunningApplication::open_subjects() {
   engine_ = std::make_unique<query::Engine>(engine_options(flags_), *store_, clock_);
   query::QueryApiOptions api = query_api_options(flags_);
   api.arrivals = [this] { return store_->arrivals().all(); };
+  api.metrics = &metrics_;
   const auto config = config_.copy();
   api.external_labels = {config->external_labels.begin(), config->external_labels.end()};
   query_api_ = std::make_unique<query::QueryApi>(std::move(api), *engine_, *store_, clock_);

@@ -109,6 +109,11 @@ void declare_query_flags(CLI::App& app, Flags& flags) {
       ->transform(CLI::AsSizeValue(false))
       ->type_name("SIZE")
       ->default_str("4GB");
+  app.add_option("--query.cache-size", flags.query_cache_size,
+                 "Memory for remembered answers to range queries. 0 to evaluate everything anew.")
+      ->transform(CLI::AsSizeValue(false))
+      ->type_name("SIZE")
+      ->default_str("32MB");
   add_duration(app, "--rules.alert.for-outage-tolerance", flags.for_outage_tolerance,
                "Longest outage over which the 'for' state of alerts is restored.");
   add_duration(app, "--rules.alert.resend-delay", flags.resend_delay,

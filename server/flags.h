@@ -35,6 +35,7 @@ struct Flags {
   uint64_t query_max_samples = 50'000'000;
   uint64_t query_max_memory = 1ULL << 30;        ///< bytes; 0: no limit
   uint64_t query_max_total_memory = 4ULL << 30;  ///< bytes; 0: no limit
+  uint64_t query_cache_size = 32ULL << 20;       ///< bytes; 0: no cache
   size_t search_max_limit = 10'000;
   model::DurationMs for_outage_tolerance = 3600LL * 1000;
   model::DurationMs resend_delay = 60LL * 1000;

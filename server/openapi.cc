@@ -25,7 +25,7 @@ constexpr Operation kOperations[] = {
     {"/api/v1/query", "query", "Evaluates PromQL at one time.",
      "query! time timeout limit lookback_delta stats completeness"},
     {"/api/v1/query_range", "query", "Evaluates PromQL over a range of time.",
-     "query! start! end! step! timeout limit lookback_delta stats completeness"},
+     "query! start! end! step! timeout limit lookback_delta stats completeness nocache"},
     {"/api/v1/query_exemplars", "query", "Exemplars of the series that a query selects.",
      "query! start end"},
     {"/api/v1/explain", "query", "Evaluates PromQL and tells what each part of it cost.",

@@ -155,6 +155,30 @@ TEST_CASE("explain shows parts whose samples add up to those of stats") {
   CHECK(server.get("/api/v1/explain?query=" + escaped("sum(")).status == 400);
 }
 
+TEST_CASE("what the cache did stands in stats and explain, nocache=1 goes past it") {
+  ApiServer server;
+  fill(server);
+  const std::string range = "query_range?query=" + escaped("sum by (cluster) (up)") +
+                            "&start=1699999970&end=1700000000&step=15&stats=all";
+  const auto cache_of = [&](std::string_view path) {
+    const std::string body = shown(server.get("/api/v1/" + std::string(path)));
+    const size_t at = body.find("\"cache\":{");
+    return at == std::string::npos ? body : body.substr(at, body.find('}', at) - at);
+  };
+  CHECK(cache_of(range).find(R"("state":"miss","reusedSteps":0,"evaluatedSteps":3)") !=
+        std::string::npos);
+  CHECK(cache_of(range).find(R"("state":"hit","reusedSteps":3,"evaluatedSteps":0)") !=
+        std::string::npos);
+  CHECK(cache_of(range + "&nocache=1").find(R"("state":"bypass")") != std::string::npos);
+  CHECK(cache_of(range + "&nocache=0").find(R"("state":"hit")") != std::string::npos);
+  const std::string explain = "explain" + range.substr(range.find('?'));
+  CHECK(cache_of(explain).find(R"("state":"hit")") != std::string::npos);
+  server.write({{"__name__", "up"}, {"cluster", "gondor"}, {"instance", "z"}},
+               ApiServer::kNow - 10'000, 1);
+  CHECK(cache_of(range).find(R"("state":"partial","reusedSteps":2,"evaluatedSteps":1)") !=
+        std::string::npos);
+}
+
 TEST_CASE("what ran is remembered, what does not run cannot be ended") {
   ApiServer server;
   fill(server);
@@ -183,6 +207,17 @@ TEST_CASE("a caller sees the part that its scope selects") {
   CHECK(seen("/api/v1/series?match[]=up").find("gondor") == std::string::npos);
   CHECK(seen("/federate?match[]=up").find("gondor") == std::string::npos);
   CHECK(seen("/api/v1/search/label_values?label=cluster").find("gondor") == std::string::npos);
+  store::WriteBatch batch;
+  for (const char* cluster : {"gondor", "rohan"}) {
+    const auto handle = server.store().resolve({{"__name__", "seen"}, {"cluster", cluster}});
+    batch.floats.push_back({handle, ApiServer::kNow - 1000, 1});
+    batch.exemplars.push_back({handle, ApiServer::kNow - 1000, 1, {{"trace_id", cluster}}});
+  }
+  REQUIRE(server.store().append_and_wait(std::move(batch)).ok());
+  const std::string exemplars =
+      seen("/api/v1/query_exemplars?start=1699999000&end=1700000001&query=seen");
+  CHECK(exemplars.find(R"("trace_id":"rohan")") != std::string::npos);
+  CHECK(exemplars.find("gondor") == std::string::npos);
   CHECK(server.get("/api/v1/status/tsdb", {{"X-Test-Scope", "yes"}}).status == 403);
   CHECK(server.get("/api/v1/status/tsdb").status == 200);
 }
