@@ -29,6 +29,7 @@ struct Condition {
   Truth status = Truth::Unknown;
   std::string reason;
   model::TimestampMs at = 0;
+  std::string message;  ///< Kubernetes' own words; empty from kube-state-metrics
 };
 
 struct ReplicaSetEvidence {
@@ -58,6 +59,11 @@ struct PodEvidence {
   double restarts_10m = 0;  ///< of all its containers, over the last ten minutes
   double init_restarts_10m = 0;
   std::map<std::string, double> requests;  ///< by resource, all containers together
+  std::string message;  ///< Kubernetes' own words on why it waits; empty from kube-state-metrics
+  MaybeFact created;    ///< seconds, the member's clock
+  MaybeFact scheduled_time;                   ///< seconds, the member's clock
+  MaybeFact ready_time;                       ///< seconds, the member's clock
+  std::map<std::string, std::string> images;  ///< by container, as asked for
 };
 
 struct QuotaEvidence {
