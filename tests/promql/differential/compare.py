@@ -5,6 +5,7 @@ import math
 import known_differences
 
 RELATIVE = 1e-9
+OF_INPUTS = 1e-12  # sums: of the sum of the inputs' magnitudes
 
 
 def close(a, b, slack=0.0):
@@ -56,6 +57,29 @@ def values_in_order(result):
 
 def same_order(a, b):
     return all(close(x, y) if "histogram" not in (x, y) else x == y for x, y in zip(values_in_order(a), values_in_order(b)))
+
+
+def inexact(ours, theirs):
+    """True if some float of two alike answers is not the same to the last digit."""
+    sides = [dict((json.dumps(entry["metric"], sort_keys=True), points(entry)[0]) for entry in answer[1]["data"]["result"])
+             for answer in (ours, theirs)]
+    return any(value != other for name, values in sides[0].items()
+               for (_, value), (_, other) in zip(values, sides[1].get(name, [])))
+
+
+def sum_difference(ours, theirs, magnitudes):
+    """The first sum that is further off than rounding explains; `magnitudes`: the answer for the sum of abs()."""
+    def floats(answer):
+        return {(json.dumps(entry["metric"], sort_keys=True), t): float(value)
+                for entry in answer[1]["data"]["result"] for t, value in points(entry)[0]}
+    mine, other, inputs = floats(ours), floats(theirs), floats(magnitudes)
+    for key, value in mine.items():
+        expected, scale = other.get(key), inputs.get(key)
+        if expected is None or scale is None or not all(map(math.isfinite, (value, expected, scale))):
+            continue
+        if abs(value - expected) > OF_INPUTS * scale:
+            return f"{key[0]}: the sum {value!r} at {key[1]} instead of {expected!r}, inputs {scale!r}"
+    return None
 
 
 def difference(query, is_range, ours, theirs, ordered=None):
