@@ -260,6 +260,41 @@ Status check_parameter(const Aggregate& aggregate, const Extremes& extremes,
   return {};
 }
 
+// Values of so many steps are gathered in one pass over the rows.
+constexpr size_t kQuantileSteps = 16;
+
+struct QuantileInput {
+  const Aggregate& aggregate;
+  const Grouping& grouping;
+  const Block& rows;
+  const ScalarColumn& parameter;
+  QueryContext& context;
+};
+
+void quantile_steps(const QuantileInput& input, size_t first, size_t count, std::vector<Row>& out) {
+  std::vector<std::vector<double>> values(out.size() * count);
+  for (uint32_t s = 0; s < input.rows.size(); ++s) {
+    const RowView row = input.rows.row(s);
+    std::vector<double>* of_group = values.data() + input.grouping.group_of[s] * count;
+    for (size_t i = 0; i < count; ++i) {
+      if (!row.has(first + i)) continue;
+      if (row.is_histogram(first + i)) {
+        input.context.annotations().inform(histogram_ignored_in_aggregation("quantile"),
+                                           input.aggregate.expr->position);
+      } else {
+        of_group[i].push_back(row.values[first + i]);
+      }
+    }
+  }
+  for (size_t group = 0; group < out.size(); ++group) {
+    for (size_t i = 0; i < count; ++i) {
+      std::vector<double>& found = values[group * count + i];
+      if (found.empty()) continue;
+      out[group].set(first + i, quantile_of(input.parameter.at(first + i), found));
+    }
+  }
+}
+
 }  // namespace
 
 Result<StreamPtr> plan_ranking(const Aggregate& aggregate, PositionRange position, StreamPtr input,
@@ -318,26 +353,10 @@ Result<StreamPtr> plan_quantile(const Aggregate& aggregate, StreamPtr input, con
       group_series(input->series(), aggregate, context.features().delayed_name_removal);
   std::vector<Row> out(grouping.groups.size());
   for (Row& row : out) row.reset(steps.count);
-  std::vector<std::vector<double>> values(out.size());
-  for (size_t step = 0; step < steps.count; ++step) {
-    if (step % kStepsBetweenChecks == 0) {
-      if (auto alive = context.check(); !alive) return std::move(alive).error();
-    }
-    for (uint32_t s = 0; s < rows->size(); ++s) {
-      const RowView row = rows->row(s);
-      if (!row.has(step)) continue;
-      if (row.is_histogram(step)) {
-        context.annotations().inform(histogram_ignored_in_aggregation("quantile"),
-                                     aggregate.expr->position);
-      } else {
-        values[grouping.group_of[s]].push_back(row.values[step]);
-      }
-    }
-    for (size_t group = 0; group < out.size(); ++group) {
-      if (values[group].empty()) continue;
-      out[group].set(step, quantile_of(parameter->at(step), values[group]));
-      values[group].clear();
-    }
+  const QuantileInput quantiles{aggregate, grouping, *rows, *parameter, context};
+  for (size_t step = 0; step < steps.count; step += kQuantileSteps) {
+    if (auto alive = context.check(); !alive) return std::move(alive).error();
+    quantile_steps(quantiles, step, std::min(kQuantileSteps, steps.count - step), out);
   }
   return from_rows(std::move(grouping.groups), std::move(out));
 }

@@ -113,15 +113,45 @@ std::string key_of(std::string_view query, const RangeParameters& times, std::st
                      limits.lookback, limits.count_queryable, query);
 }
 
+/// Writes the series of a large matrix while they are evaluated.
+class StreamedMatrix {
+ public:
+  /// `answer` outlives this.
+  StreamedMatrix(ApiAnswer& answer, size_t limit) : answer_(answer), limit_(limit) {}
+  SeriesSink sink() {
+    return [this](MatrixSeries& series) {
+      if (!writer_) writer_.emplace(answer_.data(), limit_);
+      writer_->add(series);
+      answer_.pack();
+    };
+  }
+  /// True if some series were left out.
+  bool finish() { return writer_->finish(); }
+
+ private:
+  ApiAnswer& answer_;
+  const size_t limit_;
+  std::optional<MatrixWriter> writer_;
+};
+
 struct Answered {
   ConcurrentQueries::ResultPtr result;
   size_t limit = 0;
   std::string completeness;  ///< JSON, or empty
   std::vector<std::string> late;
   std::optional<CacheUse> cache;
+  StreamedMatrix* streamed = nullptr;  ///< of range queries
 };
 
-http::Response result_answer(const http::Request& request, Answered answered, QueryRecord& record) {
+/// Writes what is not written yet.
+bool append_value(ApiAnswer& answer, const QueryResult& result, size_t limit,
+                  StreamedMatrix* streamed) {
+  if (result.streamed) return streamed->finish();
+  return append_result(answer.data(), result.value, limit);
+}
+
+http::Response result_answer(const http::Request& request, ApiAnswer& answer, Answered answered,
+                             QueryRecord& record) {
   const Result<QueryResult>& result = *answered.result;
   if (!result) {
     const Error& error = result.error();
@@ -129,10 +159,9 @@ http::Response result_answer(const http::Request& request, Answered answered, Qu
                                                       : error_answer(error);
   }
   record.samples_read = result->stats.samples_read;
-  ApiAnswer answer;
   answer.add(result->annotations);
   for (std::string& late : answered.late) answer.warn(std::move(late));
-  if (append_result(answer.data(), result->value, answered.limit))
+  if (append_value(answer, *result, answered.limit, answered.streamed))
     answer.warn(std::string(kTruncated));
   const std::string_view stats = request.params.get("stats");
   if (!stats.empty())
@@ -203,14 +232,18 @@ http::Response QueryApi::instant(const http::Request& request, const View& view,
   auto limits = limits_of(request, record, view.source);
   if (limits.refusal) return std::move(*limits.refusal);
   const std::string_view query = request.params.get("query");
+  const auto expr = parse_expr(query, engine_.options().features);
+  if (!expr) return bad_parameter("query", expr.error());
+  limits.limits.text = query;
   const auto evaluate = [&](const QueryLimits& left) {
-    return engine_.instant(query, *time, left);
+    return engine_.instant(**expr, *time, left);
   };
   const std::string key = key_of(query, {*time, *time, 0}, scope_name(view.scope), limits.limits);
-  Answered answered{evaluated(key, limits.limits, evaluate).result, *limit, {}, {}, {}};
+  Answered answered{evaluated(key, limits.limits, evaluate).result, *limit, {}, {}, {}, nullptr};
   answered.completeness =
-      completeness(request, view, {*time, *time, clock_.now_ms()}, answered.late);
-  return result_answer(request, std::move(answered), record);
+      completeness(request, **expr, view, {*time, *time, clock_.now_ms()}, answered.late);
+  ApiAnswer answer;
+  return result_answer(request, answer, std::move(answered), record);
 }
 
 http::Response QueryApi::range(const http::Request& request, const View& view,
@@ -221,16 +254,23 @@ http::Response QueryApi::range(const http::Request& request, const View& view,
   if (auto refusal = range_of(request.params, times)) return std::move(*refusal);
   auto limits = limits_of(request, record, view.source);
   if (limits.refusal) return std::move(*limits.refusal);
-  CacheUse use;
   const std::string_view query = request.params.get("query");
+  const auto expr = parse_expr(query, engine_.options().features);
+  if (!expr) return bad_parameter("query", expr.error());
+  limits.limits.text = query;
+  CacheUse use;
   const std::string scope = scope_name(view.scope);
-  Answered answered{nullptr, *limit, {}, {}, {}};
+  ApiAnswer answer(http::preferred_coding(request.headers.get("Accept-Encoding")));
+  StreamedMatrix streamed(answer, *limit);
+  const SeriesSink sink = streamed.sink();
+  limits.limits.overflow = &sink;
+  Answered answered{nullptr, *limit, {}, {}, {}, &streamed};
   if (wants_no_cache(request.params)) {
     answered.result = std::make_shared<const Result<QueryResult>>(
-        engine_.range(query, times.start, times.end, times.step, limits.limits));
+        engine_.range(**expr, times.start, times.end, times.step, limits.limits));
   } else {
     const auto evaluate = [&](const QueryLimits& left) {
-      return cache_.range(query, times, scope, left, use);
+      return cache_.range(**expr, times, scope, left, use);
     };
     auto shared = evaluated(key_of(query, times, scope, limits.limits), limits.limits, evaluate);
     answered.result = std::move(shared.result);
@@ -238,8 +278,8 @@ http::Response QueryApi::range(const http::Request& request, const View& view,
   }
   answered.cache = use;
   answered.completeness =
-      completeness(request, view, {times.start, times.end, clock_.now_ms()}, answered.late);
-  return result_answer(request, std::move(answered), record);
+      completeness(request, **expr, view, {times.start, times.end, clock_.now_ms()}, answered.late);
+  return result_answer(request, answer, std::move(answered), record);
 }
 
 http::Response QueryApi::explain(const http::Request& request, const View& view,
@@ -250,17 +290,20 @@ http::Response QueryApi::explain(const http::Request& request, const View& view,
   limits.limits.recorder = &recorder;
   limits.limits.count_queryable = true;
   const std::string_view query = request.params.get("query");
+  const auto expr = parse_expr(query, engine_.options().features);
+  if (!expr) return bad_parameter("query", expr.error());
+  limits.limits.text = query;
   Result<QueryResult> result = invalid("");
   std::optional<CacheUse> use;
   if (request.params.has("start")) {
     RangeParameters times;
     if (auto refusal = range_of(request.params, times)) return std::move(*refusal);
-    use = cache_.look(query, times, scope_name(view.scope), limits.limits);
-    result = engine_.range(query, times.start, times.end, times.step, limits.limits);
+    use = cache_.look(**expr, times, scope_name(view.scope), limits.limits);
+    result = engine_.range(**expr, times.start, times.end, times.step, limits.limits);
   } else {
     const auto time = time_parameter(request.params, "time", clock_.now_ms());
     if (!time) return bad_parameter("time", time.error());
-    result = engine_.instant(query, *time, limits.limits);
+    result = engine_.instant(**expr, *time, limits.limits);
   }
   if (!result) {
     const Error& error = result.error();
@@ -290,7 +333,7 @@ ConcurrentQueries::Shared QueryApi::evaluated(const std::string& key, const Quer
   return concurrent_.run(fmt::format("{} {}", changes->number(), key), limits, evaluate);
 }
 
-std::string QueryApi::completeness(const http::Request& request, const View& view,
+std::string QueryApi::completeness(const http::Request& request, const Expr& expr, const View& view,
                                    const CompletenessRequest& asked,
                                    std::vector<std::string>& warnings) const {
   const std::string_view wanted = request.params.get("completeness");
@@ -302,9 +345,7 @@ std::string QueryApi::completeness(const http::Request& request, const View& vie
     });
   });
   if (known.empty()) return {};
-  const auto expr = parse_expr(request.params.get("query"), engine_.options().features);
-  if (!expr) return {};  // the engine has said so
-  const auto clusters = completeness_of(**expr, asked, known);
+  const auto clusters = completeness_of(expr, asked, known);
   if (clusters.empty()) return {};
   for (const ClusterCompleteness& cluster : clusters)
     if (cluster.late) warnings.push_back(describe_late(cluster));

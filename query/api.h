@@ -82,7 +82,7 @@ class QueryApi {
                                       const ConcurrentQueries::Evaluate& evaluate) const;
   /// Warnings about late clusters, and the object that stands beside the result; empty if the
   /// request wants none.
-  std::string completeness(const http::Request& request, const View& view,
+  std::string completeness(const http::Request& request, const Expr& expr, const View& view,
                            const CompletenessRequest& asked,
                            std::vector<std::string>& warnings) const;
   http::Response format(const http::Request& request) const;

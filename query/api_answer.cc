@@ -16,6 +16,7 @@ namespace aerie::query {
 namespace {
 
 constexpr size_t kShownNotices = 10;
+constexpr size_t kPackedPiece = size_t{256} << 10;
 
 struct ErrorKind {
   std::string_view type;
@@ -75,7 +76,19 @@ http::Response ApiAnswer::finish() && {
   append_notices(body_, "warnings", "warning", notices_.warnings);
   append_notices(body_, "infos", "info", notices_.infos);
   body_ += '}';
-  return http::Response::json(200, std::move(body_));
+  if (packed_ == nullptr) return http::Response::json(200, std::move(body_));
+  packed_->append(body_);
+  http::Response response = http::Response::json(200, packed_->finish());
+  response.headers.set("Content-Encoding", packed_->name());
+  response.headers.set("Vary", "Accept-Encoding");
+  return response;
+}
+
+void ApiAnswer::pack() {
+  if (coding_ == http::Coding::Identity || body_.size() < kPackedPiece) return;
+  if (packed_ == nullptr) packed_ = std::make_unique<http::StreamCompressor>(coding_);
+  packed_->append(body_);
+  body_.clear();
 }
 
 http::Response error_answer(const Error& error) {

@@ -1,12 +1,15 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "http/compression.h"
 #include "http/message.h"
+#include "http/stream_compressor.h"
 #include "model/matcher.h"
 #include "model/time.h"
 #include "query/value.h"
@@ -14,18 +17,23 @@
 namespace aerie::query {
 
 /// The answer under construction. Its data is appended in place, so that a large result is written
-/// once.
+/// once; with a coding, what is written of a large one can be compressed on the way.
 class ApiAnswer {
  public:
-  ApiAnswer() : body_("{\"status\":\"success\",\"data\":") {}
+  explicit ApiAnswer(http::Coding coding = http::Coding::Identity)
+      : coding_(coding), body_("{\"status\":\"success\",\"data\":") {}
   std::string& data() { return body_; }
+  /// Compresses what stands in data() if it is much, and empties it.
+  void pack();
   void warn(std::string text) { notices_.warnings.push_back(std::move(text)); }
   void add(Annotations notices) { notices_ = std::move(notices); }
   /// At most ten notices of each kind are shown. 200.
   http::Response finish() &&;
 
  private:
+  const http::Coding coding_;
   std::string body_;
+  std::unique_ptr<http::StreamCompressor> packed_;  // what came before body_; null: nothing
   Annotations notices_;
 };
 

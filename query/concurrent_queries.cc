@@ -11,7 +11,7 @@ constexpr std::chrono::milliseconds kLook{10};
 
 /// True if the outcome says something about the query and not about who asked it.
 bool is_for_everybody(const Result<QueryResult>& result) {
-  if (result) return true;
+  if (result) return !result->streamed;
   const ErrorCode code = result.error().code();
   return code == ErrorCode::InvalidArgument || code == ErrorCode::Execution;
 }

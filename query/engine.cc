@@ -56,44 +56,90 @@ Result<Value> to_vector(StreamPtr stream, const Steps& steps) {
   return Value(std::move(vector));
 }
 
+bool by_labels(const model::Labels& a, const model::Labels& b) { return (a <=> b) < 0; }
+
 void sort_by_labels(MatrixValue& matrix) {
   std::sort(matrix.begin(), matrix.end(), [](const MatrixSeries& a, const MatrixSeries& b) {
-    return (a.labels <=> b.labels) < 0;
+    return by_labels(a.labels, b.labels);
   });
 }
 
-Result<Value> to_matrix(StreamPtr stream, const Steps& steps, QueryContext& context) {
+/// Keeps the series of a matrix, or hands them on when there are too many to keep.
+class MatrixCollector {
+ public:
+  /// `sorted`: series are added in the order of their labels. `overflow` may be null.
+  MatrixCollector(bool sorted, const SeriesSink* overflow) : sorted_(sorted), overflow_(overflow) {}
+
+  void add(MatrixSeries series) {
+    samples_ += series.values.size() + series.histograms.size();
+    matrix_.push_back(std::move(series));
+    if (sorted_ && overflows()) hand_on();
+  }
+  /// What is left; `streamed` says whether there was an overflow.
+  MatrixValue finish(bool& streamed) {
+    if (!sorted_) sort_by_labels(matrix_);
+    if (overflows()) hand_on();
+    streamed = overflows();
+    return std::move(matrix_);
+  }
+
+ private:
+  bool overflows() const { return overflow_ != nullptr && samples_ > kMaxCollectedSamples; }
+  void hand_on() {
+    for (MatrixSeries& series : matrix_) {
+      (*overflow_)(series);
+      series = MatrixSeries();  // its memory goes before the next one is written
+    }
+    matrix_.clear();
+  }
+
+  const bool sorted_;
+  const SeriesSink* const overflow_;
+  size_t samples_ = 0;
+  MatrixValue matrix_;
+};
+
+MatrixSeries series_of(const Row& row, const Steps& steps, size_t samples,
+                       const std::vector<model::TimestampMs>& times) {
+  MatrixSeries out;
+  if (samples == steps.count && row.histograms.empty()) {
+    out.timestamps = times;
+    out.values = row.values;
+    return out;
+  }
+  out.timestamps.reserve(samples);
+  out.values.reserve(samples);
+  for_each_present(row.present, [&](size_t step) {
+    if (row.is_histogram(step)) {
+      out.histograms.emplace_back(steps.at(step), row.histograms[step]);
+    } else {
+      out.timestamps.push_back(steps.at(step));
+      out.values.push_back(row.values[step]);
+    }
+  });
+  return out;
+}
+
+Result<Value> to_matrix(StreamPtr stream, const Steps& steps, QueryContext& context,
+                        bool& streamed) {
   std::vector<SeriesInfo> series = stream->take_series();
   std::vector<model::TimestampMs> times(steps.count);
   for (size_t i = 0; i < steps.count; ++i) times[i] = steps.at(i);
-  MatrixValue matrix;
+  const bool sorted = std::is_sorted(
+      series.begin(), series.end(),
+      [](const SeriesInfo& a, const SeriesInfo& b) { return by_labels(a.labels, b.labels); });
+  MatrixCollector matrix(sorted, context.overflow());
   Row row;
   for (SeriesInfo& info : series) {
     if (auto read = stream->next(row); !read) return std::move(read).error();
     const size_t samples = count_present(row.present);
     if (samples == 0) continue;
     if (auto held = context.budget().hold(samples); !held) return std::move(held).error();
-    MatrixSeries out{std::move(info.labels), {}, {}, {}};
-    if (samples == steps.count && row.histograms.empty()) {
-      out.timestamps = times;
-      out.values = row.values;
-      matrix.push_back(std::move(out));
-      continue;
-    }
-    out.timestamps.reserve(samples);
-    out.values.reserve(samples);
-    for_each_present(row.present, [&](size_t step) {
-      if (row.is_histogram(step)) {
-        out.histograms.emplace_back(steps.at(step), row.histograms[step]);
-      } else {
-        out.timestamps.push_back(steps.at(step));
-        out.values.push_back(row.values[step]);
-      }
-    });
-    matrix.push_back(std::move(out));
+    MatrixSeries out = series_of(row, steps, samples, times);
+    out.labels = std::move(info.labels);
+    matrix.add(std::move(out));
   }
-  sort_by_labels(matrix);
-  return Value(std::move(matrix));
+  return Value(matrix.finish(streamed));
 }
 
 /// A range selector by itself: its samples as they are.
@@ -129,7 +175,8 @@ MatrixValue scalar_matrix(const ScalarColumn& scalar, const Steps& steps) {
   return {std::move(series)};
 }
 
-Result<Value> evaluate(const Expr& expr, const Steps& steps, QueryContext& context) {
+Result<Value> evaluate(const Expr& expr, const Steps& steps, QueryContext& context,
+                       bool& streamed) {
   SharedParts shared(expr, context);
   Planner planner(context, &shared);
   const bool instant = context.request().step == 0;
@@ -151,7 +198,8 @@ Result<Value> evaluate(const Expr& expr, const Steps& steps, QueryContext& conte
   auto stream = planner.vector(expr, steps);
   if (!stream) return std::move(stream).error();
   StreamPtr named = with_final_names(std::move(stream).value(), steps, context);
-  return instant ? to_vector(std::move(named), steps) : to_matrix(std::move(named), steps, context);
+  if (instant) return to_vector(std::move(named), steps);
+  return to_matrix(std::move(named), steps, context, streamed);
 }
 
 Result<QueryResult> run(const Expr& expr, std::string_view text,
@@ -164,9 +212,9 @@ Result<QueryResult> run(const Expr& expr, std::string_view text,
     steps = {request.start, request.step,
              static_cast<size_t>((request.end - request.start) / request.step) + 1};
   if (auto fits = context.check_steps(steps.count); !fits) return std::move(fits).error();
-  auto value = evaluate(expr, steps, context);
-  if (!value) return std::move(value).error();
   QueryResult result;
+  auto value = evaluate(expr, steps, context, result.streamed);
+  if (!value) return std::move(value).error();
   result.value = std::move(value).value();
   result.annotations = context.annotations().render(text);
   result.range_dependent = context.range_dependent();
@@ -210,7 +258,7 @@ Result<QueryResult> Engine::instant(std::string_view query, model::TimestampMs t
 
 Result<QueryResult> Engine::instant(const Expr& expr, model::TimestampMs t,
                                     const QueryLimits& limits) const {
-  return run(expr, {}, {t, t, 0}, limits, {options_, source_, clock_, memory_.get()});
+  return run(expr, limits.text, {t, t, 0}, limits, {options_, source_, clock_, memory_.get()});
 }
 
 Result<QueryResult> Engine::range(std::string_view query, model::TimestampMs start,
@@ -226,7 +274,8 @@ Result<QueryResult> Engine::range(const Expr& expr, model::TimestampMs start,
                                   model::TimestampMs end, model::DurationMs step,
                                   const QueryLimits& limits) const {
   if (auto valid = check_range(expr, start, end, step); !valid) return std::move(valid).error();
-  return run(expr, {}, {start, end, step}, limits, {options_, source_, clock_, memory_.get()});
+  return run(expr, limits.text, {start, end, step}, limits,
+             {options_, source_, clock_, memory_.get()});
 }
 
 }  // namespace aerie::query

@@ -29,6 +29,12 @@ struct EngineOptions {
 
 class PlanRecorder;
 
+/// Takes the series of a matrix one after the other, sorted by labels. May change what it is given.
+using SeriesSink = std::function<void(MatrixSeries& series)>;
+
+/// What a matrix may hold before it goes to QueryLimits::overflow.
+inline constexpr size_t kMaxCollectedSamples = size_t{1} << 18;
+
 /// Per query. The engine looks at `cancelled` at least once per series and every few thousand
 /// steps.
 struct QueryLimits {
@@ -38,7 +44,11 @@ struct QueryLimits {
   std::function<bool()> cancelled;              ///< may be empty
   const model::SampleSource* source = nullptr;  ///< instead of the engine's: a part of it
   bool count_queryable = false;                 ///< fill QueryStats::queryable_samples
-  PlanRecorder* recorder = nullptr;             ///< writes down what each part costs
+  std::string_view text;  ///< of an expression that is given parsed: notices point into it
+  PlanRecorder* recorder = nullptr;  ///< writes down what each part costs
+  /// range(): takes the series, in place of the result, when there are more than
+  /// kMaxCollectedSamples samples (QueryResult::streamed). An error may still come after some.
+  const SeriesSink* overflow = nullptr;
 };
 
 /// Evaluates PromQL over a source. Stateless between queries; thread-safe. Does not own threads:

@@ -45,6 +45,10 @@ class MeasuredStream final : public SeriesStream {
     if (read) node_.samples += count_present(row.present);
     return read;
   }
+  Status pass(Row& row) override {
+    const PlanRecorder::Measurement measurement(recorder_, node_, context_);
+    return input_->skip(row);
+  }
 
   const StreamPtr input_;
   PlanNode& node_;

@@ -41,6 +41,8 @@ class LabelProjection {
   uint32_t find(const SeriesInfo& info);
   size_t size() const { return labels_.size(); }
   const model::Labels& labels(uint32_t id) const { return labels_[id]; }
+  /// Of all ids, for who needs nothing else any more.
+  std::vector<model::Labels> take_labels() { return std::move(labels_); }
 
  private:
   void project(const SeriesInfo& info);

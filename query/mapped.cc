@@ -16,6 +16,7 @@ class MappedStream final : public SeriesStream {
     if (auto read = input_->next(row); !read) return read;
     return kernel_(row);
   }
+  Status pass(Row& row) override { return input_->skip(row); }
 
  private:
   const StreamPtr input_;
@@ -32,6 +33,10 @@ class RowsStream final : public SeriesStream {
     return {};
   }
   bool is_silent() const override { return true; }
+  Status pass(Row&) override {
+    ++index_;
+    return {};
+  }
 
  private:
   std::vector<Row> rows_;
@@ -52,6 +57,7 @@ class RepeatedStream final : public SeriesStream {
     if (once_.is_histogram(0)) row.histograms.assign(steps_, once_.histograms[0]);
     return {};
   }
+  Status pass(Row&) override { return input_->skip(once_); }
 
  private:
   const StreamPtr input_;

@@ -73,6 +73,7 @@ class QueryContext {
   void count_samples_read(uint64_t samples) { samples_read_ += samples; }
   uint64_t samples_read() const { return samples_read_; }
   PlanRecorder* recorder() const { return recorder_; }
+  const SeriesSink* overflow() const { return overflow_; }
 
   /// Notes that the answer over a part of the range may be another one than that part of the
   /// answer: series with different names may have become equal.
@@ -112,9 +113,11 @@ class QueryContext {
   AnnotationSet annotations_;
   uint64_t samples_read_ = 0;
   PlanRecorder* const recorder_;
+  const SeriesSink* const overflow_;
   uint64_t counted_times_;
   uint64_t queryable_samples_ = 0;
   bool range_dependent_ = false;
+  mutable uint32_t checks_ = 0;
 };
 
 }  // namespace aerie::query

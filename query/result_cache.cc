@@ -17,7 +17,7 @@ constexpr std::array<std::string_view, 5> kStates = {"bypass", "unusable", "miss
 constexpr size_t kBytesPerColumn = 96;  // beside labels and values
 
 bool is_plain(const QueryResult& result) {
-  if (result.range_dependent || !result.annotations.warnings.empty() ||
+  if (result.streamed || result.range_dependent || !result.annotations.warnings.empty() ||
       !result.annotations.infos.empty())
     return false;
   const auto& matrix = std::get<MatrixValue>(result.value);
@@ -53,15 +53,13 @@ ResultCache::ResultCache(Options options, const Engine& engine, const store::Cha
                                   [this] { return static_cast<double>(bytes()); });
 }
 
-std::optional<ResultCache::Asked> ResultCache::asked(std::string_view query, const Range& range,
+std::optional<ResultCache::Asked> ResultCache::asked(const Expr& expr, const Range& range,
                                                      std::string_view scope,
                                                      const QueryLimits& limits) const {
   if (limit_bytes_ == 0 || range.step <= 0 || range.end < range.start) return std::nullopt;
-  auto expr = parse_expr(query, engine_.options().features);
-  if (!expr) return std::nullopt;
   const model::DurationMs lookback =
       limits.lookback > 0 ? limits.lookback : engine_.options().lookback;
-  auto dependence = dependence_of(**expr, lookback, engine_.options().features);
+  auto dependence = dependence_of(expr, lookback, engine_.options().features);
   if (!dependence) return std::nullopt;
   const auto count =
       static_cast<size_t>((static_cast<uint64_t>(range.end) - static_cast<uint64_t>(range.start)) /
@@ -69,9 +67,8 @@ std::optional<ResultCache::Asked> ResultCache::asked(std::string_view query, con
       1;
   std::string key(scope);
   fmt::format_to(std::back_inserter(key), "{}{},{},{} {}", '\0', lookback, range.step,
-                 range.start % range.step, to_string(**expr));
-  return Asked{
-      std::move(*expr), std::move(key), {range.start, range.step, count}, std::move(*dependence)};
+                 range.start % range.step, to_string(expr));
+  return Asked{std::move(key), {range.start, range.step, count}, std::move(*dependence)};
 }
 
 ResultCache::Found ResultCache::find(const Asked& asked, AnswerPtr answer,
@@ -89,25 +86,23 @@ ResultCache::Found ResultCache::find(const Asked& asked, AnswerPtr answer,
   return found;
 }
 
-Result<QueryResult> ResultCache::whole(std::string_view query, const Range& range,
+Result<QueryResult> ResultCache::whole(const Expr& expr, const Range& range,
                                        const QueryLimits& limits) const {
-  return engine_.range(query, range.start, range.end, range.step, limits);
+  return engine_.range(expr, range.start, range.end, range.step, limits);
 }
 
-Result<QueryResult> ResultCache::range(std::string_view query, const Range& range,
-                                       std::string_view scope, const QueryLimits& limits,
-                                       CacheUse& use) {
-  auto result = reuse(query, range, scope, limits, use);
+Result<QueryResult> ResultCache::range(const Expr& expr, const Range& range, std::string_view scope,
+                                       const QueryLimits& limits, CacheUse& use) {
+  auto result = reuse(expr, range, scope, limits, use);
   if (result) count(use);
   return result;
 }
 
-Result<QueryResult> ResultCache::reuse(std::string_view query, const Range& range,
-                                       std::string_view scope, const QueryLimits& limits,
-                                       CacheUse& use) {
+Result<QueryResult> ResultCache::reuse(const Expr& expr, const Range& range, std::string_view scope,
+                                       const QueryLimits& limits, CacheUse& use) {
   use = {};
-  const auto ask = asked(query, range, scope, limits);
-  if (!ask) return whole(query, range, limits);
+  const auto ask = asked(expr, range, scope, limits);
+  if (!ask) return whole(expr, range, limits);
   AnswerPtr answer = answers_.find(ask->key);
   // Before anything is read: what comes meanwhile has a greater number.
   const auto since = changes_->since(answer ? answer->change : 0, [&](std::string_view cluster) {
@@ -118,7 +113,7 @@ Result<QueryResult> ResultCache::reuse(std::string_view query, const Range& rang
   if (!found.answer) {
     use.state = "miss";
     use.evaluated_steps = ask->steps.count;
-    auto result = whole(query, range, limits);
+    auto result = whole(expr, range, limits);
     if (result && is_plain(*result))
       remember(*ask, found, since.number, std::get<MatrixValue>(result->value));
     if (result && !is_plain(*result)) use.state = "unusable";
@@ -132,11 +127,13 @@ Result<QueryResult> ResultCache::reuse(std::string_view query, const Range& rang
     return result;
   }
   const Steps rest = from(ask->steps, found.reusable);
-  auto tail = engine_.range(*ask->expr, rest.start, rest.last(), rest.step, limits);
+  QueryLimits of_rest = limits;
+  of_rest.overflow = nullptr;
+  auto tail = engine_.range(expr, rest.start, rest.last(), rest.step, of_rest);
   if (!tail || !is_plain(*tail)) {
     // Errors and notices speak of the whole range, so all of it is evaluated.
     use = {"unusable", 0, ask->steps.count, since.number};
-    return whole(query, range, limits);
+    return whole(expr, range, limits);
   }
   use.state = "partial";
   use.evaluated_steps = rest.count;
@@ -145,10 +142,10 @@ Result<QueryResult> ResultCache::reuse(std::string_view query, const Range& rang
   return tail;
 }
 
-CacheUse ResultCache::look(std::string_view query, const Range& range, std::string_view scope,
+CacheUse ResultCache::look(const Expr& expr, const Range& range, std::string_view scope,
                            const QueryLimits& limits) const {
   CacheUse use;
-  const auto ask = asked(query, range, scope, limits);
+  const auto ask = asked(expr, range, scope, limits);
   if (!ask) return use;
   AnswerPtr answer = answers_.find(ask->key);
   const auto since = changes_->since(answer ? answer->change : 0, [&](std::string_view cluster) {

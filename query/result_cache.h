@@ -44,10 +44,10 @@ class ResultCache {
   };
   /// As Engine::range. `scope` names the part of the store behind `limits.source`: equal names,
   /// equal parts.
-  Result<QueryResult> range(std::string_view query, const Range& range, std::string_view scope,
+  Result<QueryResult> range(const Expr& expr, const Range& range, std::string_view scope,
                             const QueryLimits& limits, CacheUse& use);
   /// What range() would reuse now. Evaluates nothing.
-  CacheUse look(std::string_view query, const Range& range, std::string_view scope,
+  CacheUse look(const Expr& expr, const Range& range, std::string_view scope,
                 const QueryLimits& limits) const;
 
   size_t bytes() const { return answers_.bytes(); }
@@ -77,19 +77,17 @@ class ResultCache {
     size_t count = 0;
   };
   struct Asked {
-    ExprPtr expr;
     std::string key;
     Steps steps;
     Dependence dependence;
   };
 
-  std::optional<Asked> asked(std::string_view query, const Range& range, std::string_view scope,
+  std::optional<Asked> asked(const Expr& expr, const Range& range, std::string_view scope,
                              const QueryLimits& limits) const;
   static Found find(const Asked& asked, AnswerPtr answer, model::TimestampMs oldest);
-  Result<QueryResult> reuse(std::string_view query, const Range& range, std::string_view scope,
+  Result<QueryResult> reuse(const Expr& expr, const Range& range, std::string_view scope,
                             const QueryLimits& limits, CacheUse& use);
-  Result<QueryResult> whole(std::string_view query, const Range& range,
-                            const QueryLimits& limits) const;
+  Result<QueryResult> whole(const Expr& expr, const Range& range, const QueryLimits& limits) const;
   AnswerPtr remember(const Asked& asked, const Found& found, uint64_t change,
                      const MatrixValue& fresh);
   static Answer joined(const Part& old, const MatrixValue& fresh, const Steps& fresh_steps);

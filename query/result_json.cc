@@ -97,8 +97,12 @@ void append_element(std::string& out, const VectorElement& element) {
   out += '}';
 }
 
+size_t shown(size_t size, size_t limit) { return limit > 0 && size > limit ? limit : size; }
+
+}  // namespace
+
 /// The beginnings `[1435781430,"` of points, made once for all series of a range.
-class PointPrefixes {
+class MatrixWriter::PointPrefixes {
  public:
   void append(std::string& out, model::TimestampMs t, size_t hint) {
     if (hint < times_.size() && times_[hint] == t) {
@@ -121,27 +125,37 @@ class PointPrefixes {
   std::string bytes_;
 };
 
-void append_series(std::string& out, const MatrixSeries& series, PointPrefixes& prefixes) {
-  out += "{\"metric\":";
-  append_labels(out, series.labels);
-  for (size_t i = 0; i < series.timestamps.size(); ++i) {
-    out += i == 0 ? ",\"values\":[" : ",";
-    prefixes.append(out, series.timestamps[i], i);
-    append_value(out, series.values[i]);
-    out += "\"]";
-  }
-  if (!series.timestamps.empty()) out += ']';
-  for (size_t i = 0; i < series.histograms.size(); ++i) {
-    out += i == 0 ? ",\"histograms\":[" : ",";
-    append_histogram_point(out, series.histograms[i].first, *series.histograms[i].second);
-  }
-  if (!series.histograms.empty()) out += ']';
-  out += '}';
+MatrixWriter::MatrixWriter(std::string& out, size_t limit)
+    : out_(out), limit_(limit), prefixes_(std::make_unique<PointPrefixes>()) {
+  out_ += "{\"resultType\":\"matrix\",\"result\":[";
 }
 
-size_t shown(size_t size, size_t limit) { return limit > 0 && size > limit ? limit : size; }
+MatrixWriter::~MatrixWriter() = default;
 
-}  // namespace
+void MatrixWriter::add(const MatrixSeries& series) {
+  if (++added_ > limit_ && limit_ > 0) return;
+  if (added_ > 1) out_ += ',';
+  out_ += "{\"metric\":";
+  append_labels(out_, series.labels);
+  for (size_t i = 0; i < series.timestamps.size(); ++i) {
+    out_ += i == 0 ? ",\"values\":[" : ",";
+    prefixes_->append(out_, series.timestamps[i], i);
+    append_value(out_, series.values[i]);
+    out_ += "\"]";
+  }
+  if (!series.timestamps.empty()) out_ += ']';
+  for (size_t i = 0; i < series.histograms.size(); ++i) {
+    out_ += i == 0 ? ",\"histograms\":[" : ",";
+    append_histogram_point(out_, series.histograms[i].first, *series.histograms[i].second);
+  }
+  if (!series.histograms.empty()) out_ += ']';
+  out_ += '}';
+}
+
+bool MatrixWriter::finish() {
+  out_ += ']';
+  return limit_ > 0 && added_ > limit_;
+}
 
 void append_quoted_value(std::string& out, double value) {
   out += '"';
@@ -178,33 +192,28 @@ void append_labels(std::string& out, const model::Labels& labels) {
 }
 
 bool append_result(std::string& out, const Value& value, size_t limit) {
+  if (const auto* matrix = std::get_if<MatrixValue>(&value)) {
+    MatrixWriter writer(out, limit);
+    for (const MatrixSeries& series : *matrix) writer.add(series);
+    return writer.finish();
+  }
   out += "{\"resultType\":";
-  bool truncated = false;
   if (const auto* vector = std::get_if<VectorValue>(&value)) {
     const size_t count = shown(vector->size(), limit);
-    truncated = count < vector->size();
     out += "\"vector\",\"result\":[";
     for (size_t i = 0; i < count; ++i) {
       if (i > 0) out += ',';
       append_element(out, (*vector)[i]);
     }
     out += ']';
-  } else if (const auto* matrix = std::get_if<MatrixValue>(&value)) {
-    const size_t count = shown(matrix->size(), limit);
-    truncated = count < matrix->size();
-    out += "\"matrix\",\"result\":[";
-    PointPrefixes prefixes;
-    for (size_t i = 0; i < count; ++i) {
-      if (i > 0) out += ',';
-      append_series(out, (*matrix)[i], prefixes);
-    }
-    out += ']';
-  } else if (const auto* scalar = std::get_if<ScalarValue>(&value)) {
+    return count < vector->size();
+  }
+  if (const auto* scalar = std::get_if<ScalarValue>(&value)) {
     append(out, *scalar);
   } else {
     append(out, std::get<StringValue>(value));
   }
-  return truncated;
+  return false;
 }
 
 }  // namespace aerie::query

@@ -82,6 +82,11 @@ class InstantSelector final : public SeriesStream {
 
  private:
   bool is_silent() const override { return grid_.mode != RangeMode::Smoothed; }
+  Status pass(Row& row) override {
+    if (!is_silent() || counted_times_ > 0) return produce(row);
+    ++index_;
+    return context_.check();
+  }
 
   void pick_floats(Row& row) {
     if (samples_.values.empty()) return;

@@ -28,6 +28,7 @@ class KeyPresence {
     for (size_t w = 0; w < words_; ++w) bits_[key * words_ + w] |= row.present[w];
   }
   const uint64_t* of(uint32_t key) const { return bits_.data() + key * words_; }
+  bool any(uint32_t key) const { return any_present({of(key), words_}); }
 
  private:
   const size_t words_;
@@ -52,29 +53,45 @@ class FilterStream final : public SeriesStream {
         left_keys_(std::move(left_keys)),
         right_keys_(std::move(right_keys)),
         keep_matching_(keep_matching),
-        presence_(keys, steps) {}
+        steps_(steps.count),
+        on_left_(keys, false),
+        presence_(keys, steps) {
+    for (const uint32_t key : left_keys_) on_left_[key] = true;
+  }
 
   Status produce(Row& row) override {
     if (index_ == 0) {
       for (const uint32_t key : right_keys_) {
-        if (auto read = right_->next(row); !read) {
+        const auto read = on_left_[key] ? right_->next(row) : right_->skip(row);
+        if (!read) {
           auto finished = left_->finish();  // evaluated first: its error is the one that is told
-          return finished ? std::move(read) : std::move(finished);
+          return finished ? read : std::move(finished);
         }
-        presence_.add(key, row);
+        if (on_left_[key]) presence_.add(key, row);
       }
     }
+    const uint32_t key = left_keys_[index_++];
+    if (keep_matching_ && !presence_.any(key)) return pass_over(row);
     if (auto read = left_->next(row); !read) return read;
-    mask(row, presence_.of(left_keys_[index_++]), keep_matching_);
+    mask(row, presence_.of(key), keep_matching_);
     return {};
   }
 
  private:
+  /// Nothing on the right keeps the series.
+  Status pass_over(Row& row) {
+    if (auto passed = left_->skip(row); !passed) return passed;
+    row.reset(steps_);
+    return {};
+  }
+
   const StreamPtr left_;
   const StreamPtr right_;
   const std::vector<uint32_t> left_keys_;
   const std::vector<uint32_t> right_keys_;
   const bool keep_matching_;
+  const size_t steps_;
+  std::vector<bool> on_left_;  // by key
   KeyPresence presence_;
   size_t index_ = 0;
 };

@@ -1,6 +1,7 @@
 #include "query/shared_parts.h"
 
 #include <algorithm>
+#include <bit>
 #include <functional>
 #include <utility>
 
@@ -48,6 +49,47 @@ class Parts {
 
   const std::function<bool(const Expr&)> enter_;
 };
+
+/// Equal for equal parts, and cheaper than their text.
+uint64_t fingerprint(const Expr& expr) {
+  struct Visitor {
+    static uint64_t mixed(uint64_t hash, uint64_t more) {
+      return (hash ^ more) * 0x9e3779b97f4a7c15 + (hash >> 29);
+    }
+    uint64_t operator()(const NumberLiteral& node) const {
+      return std::bit_cast<uint64_t>(node.value);
+    }
+    uint64_t operator()(const StringLiteral& node) const { return node.value.size(); }
+    uint64_t operator()(const VectorSelector& node) const {
+      uint64_t hash = mixed(node.matchers.size(), static_cast<uint64_t>(node.offset));
+      for (const model::Matcher& matcher : node.matchers)
+        hash = mixed(hash, std::hash<std::string>()(matcher.value()));
+      return hash;
+    }
+    uint64_t operator()(const MatrixSelector& node) const {
+      return mixed(fingerprint(*node.selector), static_cast<uint64_t>(node.range));
+    }
+    uint64_t operator()(const Subquery& node) const {
+      return mixed(fingerprint(*node.expr), static_cast<uint64_t>(node.range));
+    }
+    uint64_t operator()(const Unary& node) const { return mixed(fingerprint(*node.expr), 1); }
+    uint64_t operator()(const Paren& node) const { return fingerprint(*node.expr); }
+    uint64_t operator()(const Binary& node) const {
+      return mixed(mixed(fingerprint(*node.left), fingerprint(*node.right)),
+                   static_cast<uint64_t>(node.op));
+    }
+    uint64_t operator()(const Aggregate& node) const {
+      return mixed(mixed(fingerprint(*node.expr), node.grouping.size()),
+                   static_cast<uint64_t>(node.op));
+    }
+    uint64_t operator()(const Call& node) const {
+      uint64_t hash = std::hash<std::string_view>()(node.function->name);
+      for (const ExprPtr& argument : node.args) hash = mixed(hash, fingerprint(*argument));
+      return hash;
+    }
+  };
+  return Visitor::mixed(std::visit(Visitor(), expr.node), expr.node.index());
+}
 
 /// What selectors below carry and the printed form does not show.
 void append_marks(std::string& out, const Expr& expr) {
@@ -184,6 +226,10 @@ SharedParts::SharedParts(const Expr& root, QueryContext& context) : context_(con
     return all.size() <= kMaxParts;
   }).walk(root);
   if (all.size() < 2 || all.size() > kMaxParts) return;
+  // Most queries end here: no text is written out where no two parts look alike.
+  std::unordered_map<uint64_t, size_t> alike;
+  for (const Expr* part : all) ++alike[fingerprint(*part)];
+  if (alike.size() == all.size()) return;
   std::unordered_map<std::string, uint32_t> groups;
   std::unordered_map<const Expr*, uint32_t> group_of;
   for (const Expr* part : all) {

@@ -42,6 +42,12 @@ class SeriesStream {
     ++delivered_;
     return produce(row);
   }
+  /// Passes over the next series, whose samples do not matter: they are not read where reading has
+  /// no other effect. `row` is scratch. Counts as a call of next().
+  Status skip(Row& row) {
+    ++delivered_;
+    return pass(row);
+  }
   /// Evaluates what nobody will read, because it may still fail or leave a notice: Prometheus
   /// evaluates every operand, whether or not its samples matter. Costs nothing where nothing can
   /// happen.
@@ -55,6 +61,8 @@ class SeriesStream {
 
  private:
   virtual Status produce(Row& row) = 0;
+  /// As produce(), when nobody looks at the row.
+  virtual Status pass(Row& row) { return produce(row); }
   /// True if reading samples has no other effect than to read samples.
   virtual bool is_silent() const { return false; }
 

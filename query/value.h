@@ -63,6 +63,7 @@ struct QueryResult {
   Value value;
   Annotations annotations;
   QueryStats stats;
+  bool streamed = false;         ///< the value went to QueryLimits::overflow, `value` is empty
   bool range_dependent = false;  ///< part of it may differ from the answer over that part alone
 };
 

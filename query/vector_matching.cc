@@ -75,8 +75,7 @@ class MatchPlanner {
             one[j].labels, key);
       }
     }
-    for (uint32_t key = 0; key < projection_.size(); ++key)
-      plan_.key_labels.push_back(projection_.labels(key));
+    plan_.key_labels = projection_.take_labels();
     plan_.one_series = std::move(one);
     return std::move(plan_);
   }
@@ -160,7 +159,9 @@ class MatchStream final : public SeriesStream {
         one_present_(plan_.key_labels.size(), steps.words()),
         matched_(plan_.key_labels.size(), steps.words()),
         duplicates_(steps.words(), 0),
-        unique_(plan_.uniqueness_ids, steps.words()) {}
+        unique_(plan_.uniqueness_ids, steps.words()) {
+    find_partners();
+  }
 
   /// Evaluates both sides when nothing matches, so that nobody will call next(): each may fail, and
   /// duplicates of the one side are an error.
@@ -186,6 +187,22 @@ class MatchStream final : public SeriesStream {
   }
 
  private:
+  /// Series without partners are passed over, unless they may be one of several with the same key.
+  void find_partners() {
+    const size_t keys = plan_.key_labels.size();
+    const bool fills = binary_.matching->fill_left || binary_.matching->fill_right;
+    std::vector<uint32_t> ones(keys, 0);
+    std::vector<bool> many(keys, fills);
+    for (const uint32_t key : plan_.many_keys) many[key] = true;
+    for (const uint32_t key : plan_.one_keys) ++ones[key];
+    wanted_ones_.resize(keys);
+    wanted_many_.resize(keys);
+    for (size_t key = 0; key < keys; ++key) {
+      wanted_ones_[key] = many[key] || ones[key] > 1;
+      wanted_many_[key] = fills || ones[key] > 0;
+    }
+  }
+
   bool may_have_duplicates() const {
     std::vector<bool> seen(plan_.key_labels.size());
     for (const uint32_t key : plan_.one_keys) {
@@ -205,17 +222,23 @@ class MatchStream final : public SeriesStream {
     if (pairing.many == Pairing::kFilled) return with_many_filled(pairing, row);
     if (pairing.ones.empty()) return with_one_filled(pairing, row);
     for (const uint32_t one : pairing.ones) {
-      if (auto met = meet(pairing, one_rows_.row(one), row); !met) return met;
+      if (auto met = meet(pairing, row_of(one), row); !met) return met;
     }
     return {};
   }
 
   Status read_one_side() {
-    one_rows_.reserve(plan_.one_keys.size());
+    const auto wanted = [this](uint32_t key) { return bool{wanted_ones_[key]}; };
+    one_rows_.reserve(
+        static_cast<size_t>(std::count_if(plan_.one_keys.begin(), plan_.one_keys.end(), wanted)));
+    row_of_one_.assign(plan_.one_keys.size(), kNotRead);
     Row row;
     for (size_t j = 0; j < plan_.one_keys.size(); ++j) {
-      if (auto read = one_->next(row); !read) return many_first(std::move(read));
       const uint32_t key = plan_.one_keys[j];
+      if (auto read = wanted(key) ? one_->next(row) : one_->skip(row); !read)
+        return many_first(std::move(read));
+      if (!wanted(key)) continue;
+      row_of_one_[j] = static_cast<uint32_t>(one_rows_.size());
       const auto known = one_present_.of(key);
       for (size_t w = 0; w < duplicates_.size(); ++w) duplicates_[w] |= row.present[w] & known[w];
       one_present_.add(key, row.present);
@@ -246,7 +269,7 @@ class MatchStream final : public SeriesStream {
     const size_t step = word * 64 + static_cast<size_t>(std::countr_zero(steps[word]));
     std::vector<uint32_t> first_of(plan_.key_labels.size(), Pairing::kFilled);
     for (uint32_t j = 0; j < plan_.one_keys.size(); ++j) {
-      if (!one_rows_.row(j).has(step)) continue;
+      if (row_of_one_[j] == kNotRead || !row_of(j).has(step)) continue;
       uint32_t& first = first_of[plan_.one_keys[j]];
       if (first != Pairing::kFilled) return duplicate_error(first, j);
       first = j;
@@ -285,7 +308,13 @@ class MatchStream final : public SeriesStream {
 
   /// Makes `many_row_` the series `target` of the many side.
   Status advance_to(size_t target) {
+    const bool all = any_present(duplicates_);
     while (many_read_ <= target) {
+      if (!all && !wanted_many_[plan_.many_keys[many_read_]]) {
+        if (auto passed = many_->skip(many_row_); !passed) return passed;
+        ++many_read_;
+        continue;
+      }
       if (auto read = many_->next(many_row_); !read) return read;
       if (overlap(many_row_.present, duplicates_)) return first_duplicate();
       const uint32_t key = plan_.many_keys[many_read_++];
@@ -313,7 +342,7 @@ class MatchStream final : public SeriesStream {
   }
 
   Status with_many_filled(const Pairing& pairing, Row& out) {
-    const RowView one = one_rows_.row(pairing.ones.front());
+    const RowView one = row_of(pairing.ones.front());
     scratch_ = constant_row(*binary_.matching->fill_left);
     const auto matched = matched_.of(pairing.key);
     for (size_t w = 0; w < scratch_.present.size(); ++w)
@@ -354,6 +383,9 @@ class MatchStream final : public SeriesStream {
     return {};
   }
 
+  static constexpr uint32_t kNotRead = UINT32_MAX;
+  RowView row_of(uint32_t one) const { return one_rows_.row(row_of_one_[one]); }
+
   const Binary& binary_;
   OperatorNotices notices_;
   const StreamPtr many_;
@@ -361,9 +393,12 @@ class MatchStream final : public SeriesStream {
   const MatchPlan plan_;
   const Steps steps_;
   QueryContext& context_;
-  Block one_rows_;
-  Bitmaps one_present_;  // by key
-  Bitmaps matched_;      // by key: steps where some series of the many side found a partner
+  std::vector<bool> wanted_ones_;     // by key
+  std::vector<bool> wanted_many_;     // likewise
+  Block one_rows_;                    // of the series of the one side that are wanted
+  std::vector<uint32_t> row_of_one_;  // where; kNotRead: nowhere
+  Bitmaps one_present_;               // by key
+  Bitmaps matched_;  // by key: steps where some series of the many side found a partner
   std::vector<uint64_t> duplicates_;  // steps where the one side has a key twice
   Bitmaps unique_;                    // by uniqueness id: steps already taken
   size_t index_ = 0;

@@ -7,6 +7,25 @@
 namespace aerie::query {
 namespace {
 
+/// Between which of the sorted values a quantile lies, and how near to the upper one.
+struct QuantilePlace {
+  size_t lower = 0;
+  size_t upper = 0;
+  double weight = 0;
+};
+
+QuantilePlace place_of(double quantile, size_t size) {
+  const double n = static_cast<double>(size);
+  const double rank = quantile * (n - 1);
+  const double lower = std::max(0.0, std::floor(rank));
+  const double upper = std::min(n - 1, lower + 1);
+  return {static_cast<size_t>(lower), static_cast<size_t>(upper), rank - std::floor(rank)};
+}
+
+double quantile_of_place(const QuantilePlace& place, std::span<const double> values) {
+  return values[place.lower] * (1 - place.weight) + values[place.upper] * place.weight;
+}
+
 class WindowStream final : public SeriesStream {
  public:
   WindowStream(const WindowFunction& function, RangePtr range, std::vector<ScalarColumn> parameters,
@@ -85,22 +104,24 @@ StreamPtr apply_window_function(const WindowFunction& function, RangePtr range,
 }
 
 double quantile_of(double quantile, std::vector<double>& values) {
-  const auto nan_first = [](double a, double b) { return std::isnan(a) ? !std::isnan(b) : a < b; };
-  if (quantile >= 0 && quantile <= 1) std::sort(values.begin(), values.end(), nan_first);
-  return quantile_of_sorted(quantile, values);
+  if (values.empty() || !(quantile >= 0 && quantile <= 1))
+    return quantile_of_sorted(quantile, values);
+  // NaN counts as the smallest. Of the others only the two that are asked for get to their places.
+  const auto numbers =
+      std::partition(values.begin(), values.end(), [](double value) { return std::isnan(value); });
+  const QuantilePlace place = place_of(quantile, values.size());
+  const auto lower = values.begin() + static_cast<ptrdiff_t>(place.lower);
+  if (lower >= numbers) std::nth_element(numbers, lower, values.end());
+  if (place.upper > place.lower && lower + 1 >= numbers)
+    std::iter_swap(lower + 1, std::min_element(lower + 1, values.end()));
+  return quantile_of_place(place, values);
 }
 
 double quantile_of_sorted(double quantile, std::span<const double> values) {
   if (values.empty() || std::isnan(quantile)) return std::numeric_limits<double>::quiet_NaN();
   if (quantile < 0) return -std::numeric_limits<double>::infinity();
   if (quantile > 1) return std::numeric_limits<double>::infinity();
-  const double n = static_cast<double>(values.size());
-  const double rank = quantile * (n - 1);
-  const double lower = std::max(0.0, std::floor(rank));
-  const double upper = std::min(n - 1, lower + 1);
-  const double weight = rank - std::floor(rank);
-  return values[static_cast<size_t>(lower)] * (1 - weight) +
-         values[static_cast<size_t>(upper)] * weight;
+  return quantile_of_place(place_of(quantile, values.size()), values);
 }
 
 double seconds_of(model::DurationMs duration) {

@@ -1,8 +1,11 @@
 #include "http/compression.h"
 
+#include <zlib.h>
 #include <zstd.h>
 
 #include <catch2/catch.hpp>
+
+#include "http/stream_compressor.h"
 
 namespace aerie::http {
 
@@ -28,6 +31,43 @@ TEST_CASE("zstd is preferred where it is named") {
   CHECK(ZSTD_decompress(body.data(), body.size(), response.body.data(), response.body.size()) ==
         5000);
   CHECK(body == std::string(5000, 'a'));
+}
+
+/// Of exactly one gzip member; empty if it is none.
+std::string gunzipped(const std::string& packed, size_t size) {
+  z_stream stream{};
+  if (inflateInit2(&stream, 15 + 16) != Z_OK) return {};
+  std::string out(size + 1, '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
+  stream.avail_in = static_cast<uInt>(packed.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  const int ended = inflate(&stream, Z_FINISH);
+  out.resize(stream.total_out);
+  const bool whole = ended == Z_STREAM_END && stream.avail_in == 0;
+  inflateEnd(&stream);
+  return whole ? out : std::string();
+}
+
+TEST_CASE("pieces become one gzip member or one zstd frame") {
+  std::string whole;
+  StreamCompressor gzip(Coding::Gzip);
+  StreamCompressor zstd(Coding::Zstd);
+  CHECK(gzip.name() == "gzip");
+  CHECK(zstd.name() == "zstd");
+  for (size_t i = 0; i < 300; ++i) {
+    const std::string piece(i * 7 % 1009, static_cast<char>('a' + i % 26));
+    whole += piece;
+    gzip.append(piece);
+    zstd.append(piece);
+  }
+  CHECK(gunzipped(gzip.finish(), whole.size()) == whole);
+  const std::string frame = zstd.finish();
+  CHECK(ZSTD_findFrameCompressedSize(frame.data(), frame.size()) == frame.size());
+  std::string out(whole.size(), '\0');
+  CHECK(ZSTD_decompress(out.data(), out.size(), frame.data(), frame.size()) == whole.size());
+  CHECK(out == whole);
+  CHECK(gunzipped(StreamCompressor(Coding::Gzip).finish(), 0).empty());
 }
 
 TEST_CASE("only large text that is not encoded yet is compressed") {

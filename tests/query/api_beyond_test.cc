@@ -1,6 +1,7 @@
 // What the API has beyond queries and catalogues: search, federation, remote read, features,
 // running queries, completeness, explain, callers who see a part.
 #include <snappy.h>
+#include <zstd.h>
 
 #include <catch2/catch.hpp>
 
@@ -153,6 +154,33 @@ TEST_CASE("explain shows parts whose samples add up to those of stats") {
   REQUIRE(of_root != of_stats);
   CHECK(body.substr(of_root, 17) == body.substr(of_stats, 17));
   CHECK(server.get("/api/v1/explain?query=" + escaped("sum(")).status == 400);
+}
+
+TEST_CASE("large answers are compressed while they are written, and are the same") {
+  ApiServer server;
+  // 11,000 steps over 30 series: more than is collected before it is written.
+  for (int i = 0; i < 30; ++i)
+    server.write({{"__name__", "m"}, {"i", std::to_string(i)}}, ApiServer::kNow - 20'000'000, i);
+  const auto path = [](std::string_view query) {
+    return "/api/v1/query_range?query=" + escaped(query) +
+           "&start=1699980000&end=1699991000&step=1&lookback_delta=9h";
+  };
+  for (const char* query : {"m", "label_replace(m, \"a\", \"$2$1\", \"i\", \"(.)(.?)\")"}) {
+    const auto plain = server.get(path(query), {{"Accept-Encoding", "identity"}});
+    REQUIRE(plain.status == 200);
+    CHECK(plain.body.size() > 5'000'000);
+    CHECK(plain.body.ends_with("\"]]}]}}"));
+    const auto packed = server.get(path(query), {{"Accept-Encoding", "zstd"}});
+    CHECK(packed.headers.get("Content-Encoding") == "zstd");
+    std::string body(plain.body.size() + 1, '\0');
+    body.resize(ZSTD_decompress(body.data(), body.size(), packed.body.data(), packed.body.size()));
+    CHECK(body == plain.body);
+    const auto limited = server.get(path(query) + "&limit=2");
+    CHECK(limited.body.find("results truncated due to limit") != std::string::npos);
+  }
+  // An error after the first series are written is an error.
+  const auto failed = server.get(path("m + on () group_right () m"));
+  CHECK(failed.status == 422);
 }
 
 TEST_CASE("what the cache did stands in stats and explain, nocache=1 goes past it") {

@@ -8,6 +8,7 @@
 #include <map>
 #include <random>
 
+#include "query/parser.h"
 #include "query/result_json.h"
 #include "store/file_system.h"
 #include "store/store.h"
@@ -94,7 +95,10 @@ class Asker {
     QueryLimits limits;
     limits.source = source;
     CacheUse use;
-    const auto cached = cache_.range(query, range, "", limits, use);
+    const auto expr = parse_expr(query);
+    REQUIRE(expr.ok());
+    limits.text = query;
+    const auto cached = cache_.range(**expr, range, "", limits, use);
     const auto plain = engine_.range(query, range.start, range.end, range.step, limits);
     reused_ += use.reused_steps;
     if (bits_of(cached) == bits_of(plain)) return {};
@@ -291,8 +295,10 @@ struct Fixture {
     CacheUse use;
     const ResultCache::Range range{kBegin + first_step * 60'000, kBegin + last_step * 60'000,
                                    60'000};
-    const CacheUse looked = cache.look(query, range, scope, {});
-    CHECK(cache.range(query, range, scope, {}, use).ok());
+    const auto expr = parse_expr(query);
+    REQUIRE(expr.ok());
+    const CacheUse looked = cache.look(**expr, range, scope, {});
+    CHECK(cache.range(**expr, range, scope, {}, use).ok());
     if (use.state != "unusable") CHECK(looked.reused_steps == use.reused_steps);
     return use;
   }
@@ -330,11 +336,13 @@ TEST_CASE("notices, histograms and errors are never put together") {
   CHECK(f.ask("rate(m[5m])", 0, 9).state == "unusable");  // may not be a counter
   CHECK(f.ask("m @ end()", 0, 9).state == "bypass");
   CacheUse use;
-  const auto broken = f.cache.range("m +", {kBegin, kBegin, 60'000}, "", {}, use);
+  const auto series = parse_expr("m");
+  REQUIRE(series.ok());
+  const auto broken = f.cache.range(**series, {kBegin, kBegin - 1, 60'000}, "", {}, use);
   REQUIRE_FALSE(broken.ok());
   CHECK(broken.error().code() == ErrorCode::InvalidArgument);
   ResultCache off({0, nullptr}, f.engine, &f.changes);
-  CHECK(off.range("m", {kBegin, kBegin, 60'000}, "", {}, use).ok());
+  CHECK(off.range(**series, {kBegin, kBegin, 60'000}, "", {}, use).ok());
   CHECK(use.state == "bypass");
 }
 
