@@ -46,12 +46,16 @@ class LabelProjection {
 
  private:
   void project(const SeriesInfo& info);
-  bool selected(std::string_view name) const;
+  bool looks_like_last(const SeriesInfo& info) const;
 
   const Keep keep_;
   const std::vector<std::string> names_;  // sorted
   const bool delayed_name_removal_;
-  std::string scratch_;  // encoded projected labels
+  std::string scratch_;    // encoded projected labels
+  size_t head_bytes_ = 0;  // of the encoded labels: whoever begins so is projected alike; 0: nobody
+  std::string last_head_;  // of the last series that got an id
+  bool last_drop_name_ = false;
+  uint32_t last_id_ = 0;
   std::unordered_map<std::string, uint32_t> ids_;
   std::vector<model::Labels> labels_;
 };
