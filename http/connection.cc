@@ -1,5 +1,6 @@
 #include "http/connection.h"
 
+#include <fmt/core.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <cerrno>
 
 #include "base/log.h"
+#include "http/body_stream.h"
 #include "http/compression.h"
 #include "http/tls.h"
 
@@ -42,6 +44,8 @@ Response too_large(size_t limit_bytes) {
   return Response::text(413, "request body is larger than " + std::to_string(limit_bytes) +
                                  " bytes, the limit of this endpoint\n");
 }
+
+std::string chunk_head(size_t size) { return fmt::format("{:x}\r\n", size); }
 
 Response malformed(std::string_view why) {
   return Response::text(400, "malformed HTTP request: " + std::string(why) + "\n");
@@ -119,6 +123,7 @@ Task<void> Connection::refuse(std::shared_ptr<Connection> self) {
 
 void Connection::close_if_idle() {
   if (state_ == State::Idle) stream_.plain().close();
+  if (streaming_) answered_.cancel();  // sees that the context drains
 }
 
 void Connection::abort() {
@@ -381,7 +386,10 @@ void Connection::watch_for_disconnect() {
         size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
     // More bytes are the next request of a pipelining client: it is still there, and no longer
     // watched.
-    if (size <= 0 && !nothing_yet) watched->cancel();
+    if (size <= 0 && !nothing_yet) {
+      watched->cancel();
+      if (self->streaming_) self->answered_.cancel();
+    }
   };
   stream_.plain().socket().async_wait(asio::socket_base::wait_read, std::move(readable));
 }
@@ -390,7 +398,7 @@ Task<bool> Connection::write_response() {
   Response& response = *response_;
   context_.cors.apply(origin_, response);
   for (const auto& [name, value] : settings_->config.headers) response.headers.set(name, value);
-  const bool closes = !keep_alive_ || body_unread_ || context_.draining;
+  const bool closes = !keep_alive_ || body_unread_ || context_.draining || response.stream;
   if (closes) keep_alive_ = false;
   if (purpose_ == Purpose::Serve) {
     const double seconds = static_cast<double>(context_.clock.monotonic_ns() - began_ns_) / 1e9;
@@ -400,15 +408,60 @@ Task<bool> Connection::write_response() {
       encode_head(response, closes ? AfterAnswer::Close : AfterAnswer::KeepAlive,
                   context_.clock.now_ms() / 1000);
   if (is_head_ || !may_have_body(response.status)) response.body.clear();
+  const std::shared_ptr<BodyStream> stream =
+      is_head_ ? nullptr : std::exchange(response.stream, nullptr);
 
   stream_.plain().expires_after(context_.options.read_timeout);
   const std::array<asio::const_buffer, 2> bytes{asio::buffer(head), asio::buffer(response.body)};
   const auto [error, size] = co_await asio::async_write(stream_, bytes, kTask);
+  if (stream && !error) co_await write_stream(stream);
   if (buffer_.capacity() > kKeptBufferBytes && buffer_.size() == 0) buffer_ = {};
   parser_.reset();
   response_.reset();
   cancellation_.reset();
   co_return !error;
+}
+
+Task<void> Connection::write_stream(std::shared_ptr<BodyStream> stream) {
+  // The wake-up comes by a post, so it cannot slip in between take() and the wait.
+  auto wake = [io = context_.io, weak = weak_from_this()] {
+    auto arrive = [weak] {
+      if (const auto self = weak.lock()) self->answered_.cancel();
+    };
+    asio::post(*io, std::move(arrive));
+  };
+  // The connection is closed afterwards: a late wake-up must not disturb another request.
+  stream->attach(std::move(wake));
+  streaming_ = true;
+  const std::shared_ptr<Cancellation> client = cancellation_;
+  if (client) watch_for_disconnect();
+  bool sound = true;
+  while (sound && !aborted_ && !(client && client->cancelled())) {
+    const bool last = stream->ended() || context_.draining;
+    const std::string piece = stream->take();
+    if (!piece.empty()) {
+      const std::string length = chunk_head(piece.size());
+      const std::array<asio::const_buffer, 3> bytes{asio::buffer(length), asio::buffer(piece),
+                                                    asio::buffer("\r\n", 2)};
+      stream_.plain().expires_after(context_.options.read_timeout);
+      const auto [error, size] = co_await asio::async_write(stream_, bytes, kTask);
+      sound = !error;
+      stream_.plain().expires_never();
+      continue;
+    }
+    if (last) break;
+    stream_.plain().expires_never();
+    [[maybe_unused]] const auto [woken] = co_await answered_.async_wait(kTask);
+  }
+  streaming_ = false;
+  const bool cut = stream->overflowed() || aborted_ || (client && client->cancelled());
+  stream->abandon();
+  ErrorCodeOf not_watching;
+  if (!aborted_) stream_.plain().socket().cancel(not_watching);
+  if (!sound || cut) co_return;
+  auto end = asio::buffer("0\r\n\r\n", 5);
+  stream_.plain().expires_after(context_.options.read_timeout);
+  [[maybe_unused]] const auto [error, size] = co_await asio::async_write(stream_, end, kTask);
 }
 
 // Closing while bytes of the client are unread makes the kernel send a reset, which can destroy the

@@ -78,6 +78,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Task<bool> send_continue();  // false: the client is gone
   Task<void> call_handler();   // leaves the answer in response_
   Task<bool> write_response();
+  Task<void> write_stream(std::shared_ptr<BodyStream> stream);
   Task<void> linger();
 
   Response answer_unreadable(boost::beast::error_code error) const;
@@ -98,6 +99,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::beast::flat_buffer buffer_;
   State state_ = State::Idle;
   bool aborted_ = false;
+  bool streaming_ = false;  // an answer that goes on is being written
 
   // Of this connection: what was in force when it was accepted, and whose certificate it showed.
   std::shared_ptr<const WebSettings> settings_;

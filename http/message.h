@@ -14,6 +14,8 @@
 
 namespace aerie::http {
 
+class BodyStream;
+
 enum class Method : uint8_t { Get, Head, Post, Put, Delete, Options, Other };
 std::string_view method_name(Method method);
 
@@ -84,6 +86,7 @@ struct Response {
   int status = 200;
   Headers headers;
   std::string body;
+  std::shared_ptr<BodyStream> stream;  ///< if set, the body comes from there (http/body_stream.h)
 
   static Response text(int status, std::string body);  ///< text/plain; charset=utf-8
   static Response json(int status, std::string body);  ///< application/json

@@ -117,7 +117,9 @@ std::string encode_head(const Response& response, AfterAnswer after, int64_t now
   if (!response.headers.has("X-Content-Type-Options")) {
     append_field(out, "X-Content-Type-Options", "nosniff");
   }
-  if (may_have_body(response.status)) {
+  if (response.stream) {
+    append_field(out, "Transfer-Encoding", "chunked");
+  } else if (may_have_body(response.status)) {
     append_field(out, "Content-Length", std::to_string(response.body.size()));
   }
   append_field(out, "Connection", after == AfterAnswer::KeepAlive ? "keep-alive" : "close");

@@ -4,6 +4,7 @@
 #include <future>
 #include <thread>
 
+#include "http/body_stream.h"
 #include "http/client.h"
 #include "tests/http/support/raw_client.h"
 
@@ -87,6 +88,68 @@ TEST_CASE("a connection serves one request after the other, also when they are s
   CHECK(last->body == "now");
   CHECK(last->headers.get("Connection") == "close");
   CHECK(raw.is_closed());
+}
+
+TEST_CASE("an answer that goes on is sent piece by piece until it ends") {
+  Fixture fixture;
+  RawClient raw(fixture.server->port());
+  raw.send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n");
+  auto held = fixture.held.get_future().get();
+  Response response;
+  response.headers.set("Content-Type", "text/event-stream");
+  response.stream = std::make_shared<BodyStream>();
+  const std::weak_ptr<BodyStream> stream = response.stream;
+  CHECK(response.stream->write("one"));
+  (*held.respond)(std::move(response));
+  const auto head = raw.read_response(true);
+  REQUIRE(head);
+  CHECK(head->headers.get("Transfer-Encoding") == "chunked");
+  CHECK(head->headers.get("Content-Length").empty());
+  CHECK(raw.read_bytes(8) == "3\r\none\r\n");
+  REQUIRE(stream.lock());
+  CHECK(stream.lock()->write("and two"));
+  CHECK(raw.read_bytes(12) == "7\r\nand two\r\n");
+  stream.lock()->end();
+  CHECK(raw.read_bytes(5) == "0\r\n\r\n");
+  CHECK(raw.is_closed());
+}
+
+TEST_CASE("the producer of a stream learns that its client is gone") {
+  Fixture fixture;
+  auto raw = std::make_unique<RawClient>(fixture.server->port());
+  raw->send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n");
+  auto held = fixture.held.get_future().get();
+  Response response;
+  response.stream = std::make_shared<BodyStream>();
+  const std::weak_ptr<BodyStream> stream = response.stream;
+  (*held.respond)(std::move(response));
+  REQUIRE(raw->read_response(true));
+  raw->vanish();
+  while (!stream.expired()) std::this_thread::yield();
+  SUCCEED("the stream was let go");
+}
+
+TEST_CASE("a client that does not read is cut off, not waited for") {
+  BodyStream stream;
+  const std::string piece(1 << 20, 'x');
+  int taken = 0;
+  while (stream.write(piece)) ++taken;
+  CHECK(taken == 8);
+  CHECK(stream.overflowed());
+  CHECK(stream.ended());
+}
+
+TEST_CASE("a server that stops ends its streams") {
+  Fixture fixture;
+  RawClient raw(fixture.server->port());
+  raw.send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n");
+  auto held = fixture.held.get_future().get();
+  Response response;
+  response.stream = std::make_shared<BodyStream>();
+  (*held.respond)(std::move(response));
+  REQUIRE(raw.read_response(true));
+  fixture.server->stop(std::chrono::seconds(30));
+  CHECK(raw.read_bytes(5) == "0\r\n\r\n");
 }
 
 TEST_CASE("an HTTP/1.0 client gets its answer and the end of the connection") {

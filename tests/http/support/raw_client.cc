@@ -73,6 +73,13 @@ std::optional<Response> RawClient::read_response(bool head_only) {
   return response;
 }
 
+std::string RawClient::read_bytes(size_t size) {
+  while (buffer_.size() < size && fill()) continue;
+  std::string bytes = buffer_.substr(0, size);
+  buffer_.erase(0, size);
+  return bytes;
+}
+
 bool RawClient::is_closed() {
   if (!buffer_.empty()) return false;
   char byte = 0;

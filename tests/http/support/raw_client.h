@@ -22,6 +22,8 @@ class RawClient {
   /// Head and body (by Content-Length, none for `head_only`); nothing if the server closed or
   /// stayed silent.
   std::optional<Response> read_response(bool head_only = false);
+  /// Exactly so many bytes of what comes next; fewer if the server closed or stayed silent.
+  std::string read_bytes(size_t size);
   /// True if the server has closed, or closes within 5 s without sending another byte.
   bool is_closed();
   /// Closes with a reset, as a killed process does.
