@@ -276,6 +276,7 @@ void Applier::apply(Pending& pending, model::TimestampMs now) {
   metadata_.apply(pending.batch.metadata);
   // Behind apply(): who asks in between may see too much changed, never too little.
   if (options_.changes != nullptr) options_.changes->note(pending.batch, head_.index());
+  if (options_.tap != nullptr) options_.tap->note(pending.batch, head_.index());
 }
 
 void Applier::count(const WriteOutcome& outcome) {

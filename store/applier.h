@@ -17,6 +17,7 @@
 #include "store/late_guard.h"
 #include "store/metadata_cache.h"
 #include "store/store.h"
+#include "store/tap.h"
 
 namespace aerie::store {
 
@@ -34,6 +35,7 @@ class Applier {
     model::DurationMs out_of_order_window = 0;  ///< for batches that name none
     LateGuard* late_guard = nullptr;            ///< outlives the applier; null: none (tests)
     Changes* changes = nullptr;                 ///< likewise
+    Tap* tap = nullptr;                         ///< likewise; null: nobody listens
   };
   /// All references outlive the applier.
   Applier(Options options, Head& head, IngestLog& log, Arrivals& arrivals, MetadataCache& metadata,

@@ -106,6 +106,7 @@ Status LocalStore::start(FileSystem& files, MetricRegistry& metrics,
   applier_options.out_of_order_window = options_.out_of_order_window;
   applier_options.late_guard = late_guard_.get();
   applier_options.changes = &changes_;
+  applier_options.tap = options_.tap;
   applier_ = std::make_unique<Applier>(applier_options, head_, *log_, arrivals_, *metadata_, clock_,
                                        metrics);
   start_background(metrics);

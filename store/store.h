@@ -23,6 +23,8 @@
 
 namespace aerie::store {
 
+class Tap;
+
 /// When the log is synced. Anything but Always may lose acknowledged samples on power loss.
 enum class SyncMode : uint8_t { Always, Interval, Off };
 
@@ -42,7 +44,8 @@ struct StoreOptions {
   bool background_seal = true;
   /// Opens over damaged stretches of the log instead of refusing: what they held is lost.
   bool skip_corrupt_log = false;
-  StepHook on_step;  ///< empty but in crash tests
+  Tap* tap = nullptr;  ///< hears what is written (store/tap.h); outlives the store
+  StepHook on_step;    ///< empty but in crash tests
 };
 
 /// One row of `/api/v1/metadata`.
