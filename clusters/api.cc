@@ -1,76 +1,30 @@
 #include "clusters/api.h"
 
-#include <memory>
-#include <string>
+#include <fmt/core.h>
 
+#include <algorithm>
+#include <charconv>
+#include <memory>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <utility>
+
+#include "clusters/event_stream.h"
+#include "clusters/fleet_json.h"
 #include "http/json_writer.h"
+#include "model/time.h"
 
 namespace aerie::clusters {
 
 namespace {
 
-using http::JsonWriter;
 using http::Method;
+using http::Parameters;
 using http::Request;
 using http::Response;
 
-double seconds(model::DurationMs duration) { return static_cast<double>(duration) / 1000; }
-
-void write_optional(JsonWriter& json, std::string_view name, const std::optional<int64_t>& value) {
-  json.key(name);
-  value ? json.integer(*value) : json.null();
-}
-
-void write_cluster(JsonWriter& json, const ClusterRow& row) {
-  json.begin_object();
-  json.field("cluster", row.cluster).field("environment", row.environment).field("zone", row.zone);
-  json.field("state", cluster_state_name(row.state)).field("note", row.note);
-  json.key("lastArrivalSeconds").number(seconds(row.silence));
-  json.key("lagSeconds").number(seconds(row.lag));
-  json.key("deployments").begin_object();
-  for (size_t i = 0; i < kPhases; ++i) {
-    json.field(phase_name(static_cast<Phase>(i)), row.deployments[i]);
-  }
-  json.end_object().end_object();
-}
-
-void write_fields(JsonWriter& json, const DeploymentRow& row) {
-  json.field("cluster", row.key.cluster)
-      .field("namespace", row.key.space)
-      .field("name", row.key.name);
-  json.field("phase", phase_name(row.verdict.phase)).field("reason", row.verdict.reason);
-  json.field("message", row.verdict.message);
-  write_optional(json, "desired", row.desired);
-  write_optional(json, "updated", row.updated);
-  write_optional(json, "ready", row.ready);
-  write_optional(json, "available", row.available);
-  json.key("since").number(seconds(row.verdict.since));
-  json.key("evidenceAgeSeconds");
-  row.evidence_age ? json.number(seconds(*row.evidence_age)) : json.null();
-}
-
-void write_causes(JsonWriter& json, const Verdict& verdict) {
-  json.key("causes").begin_array();
-  for (const auto& cause : verdict.causes) {
-    json.begin_object();
-    json.field("reason", cause.reason())
-        .field("count", cause.count)
-        .field("message", cause.message);
-    json.end_object();
-  }
-  json.end_array();
-}
-
-bool selects(const DeploymentFilter& filter, const DeploymentRow& row) {
-  const auto any_or = [](const std::string& wanted, std::string_view value) {
-    return wanted.empty() || wanted == value;
-  };
-  const std::string& reason = row.verdict.reason;
-  return any_or(filter.phase, phase_name(row.verdict.phase)) &&
-         any_or(filter.cluster, row.key.cluster) && any_or(filter.space, row.key.space) &&
-         any_or(filter.name, row.key.name) &&
-         (any_or(filter.reason, reason) || filter.reason == reason.substr(0, reason.find('/')));
-}
+constexpr size_t kMostRows = 100'000;
 
 Response success(const std::string& data) {
   return Response::json(200, http::success_envelope(data));
@@ -80,112 +34,196 @@ Response not_found(const std::string& what) {
   return Response::json(404, http::error_envelope("not_found", what));
 }
 
+Response bad(std::string_view parameter, const std::string& why) {
+  return Response::json(400, http::error_envelope("bad_data", fmt::format("invalid parameter "
+                                                                          "\"{}\": {}",
+                                                                          parameter, why)));
+}
+
 std::string path_param(const Request& request, std::string_view name) {
   const auto found = request.path_params.find(name);
   return found == request.path_params.end() ? std::string() : found->second;
 }
 
-Response list_deployments(const FleetSnapshot& fleet, const Request& request, std::string cluster) {
+/// All values of a parameter; one value may hold several, separated by commas. `*` is any.
+std::vector<std::string> list_of(const Parameters& params, std::string_view name) {
+  std::vector<std::string> values;
+  for (const std::string& value : params.all(name)) {
+    size_t begin = 0;
+    while (begin <= value.size()) {
+      const size_t end = std::min(value.find(',', begin), value.size());
+      const std::string each = value.substr(begin, end - begin);
+      if (each == "*") return {};
+      if (!each.empty()) values.push_back(each);
+      begin = end + 1;
+    }
+  }
+  return values;
+}
+
+/// What the caller asked for wrongly, or nothing.
+using Refusal = std::optional<Response>;
+
+Refusal read_number(const Parameters& params, std::string_view name, size_t& out) {
+  const std::string_view text = params.get(name);
+  if (text.empty()) return std::nullopt;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (error != std::errc{} || end != text.data() + text.size() || out > kMostRows)
+    return bad(name, fmt::format("expected a number from 0 to {}", kMostRows));
+  return std::nullopt;
+}
+
+Refusal read_page(const Parameters& params, Page& page) {
+  if (auto refusal = read_number(params, "limit", page.limit)) return refusal;
+  if (auto refusal = read_number(params, "offset", page.offset)) return refusal;
+  const std::string_view sort = params.get("sort");
+  if (sort == "name") page.order = Order::Name;
+  if (sort == "since") page.order = Order::Since;
+  if (!sort.empty() && sort != "name" && sort != "since" && sort != "worst")
+    return bad("sort", "expected worst, name or since");
+  return std::nullopt;
+}
+
+Refusal read_filter(const Parameters& params, DeploymentFilter& filter) {
+  filter.phases = list_of(params, "phase");
+  filter.clusters = list_of(params, "cluster");
+  for (const std::string& name : list_of(params, "kind")) {
+    const auto kind = parse_kind(name);
+    if (!kind) return bad("kind", "unknown kind " + name);
+    filter.kinds.emplace_back(kind_name(*kind));
+  }
+  for (const std::string& phase : filter.phases) {
+    if (!parse_phase(phase)) return bad("phase", "unknown phase " + phase);
+  }
+  filter.reason = params.get("reason");
+  filter.space = params.get("namespace");
+  filter.name = params.get("name");
+  filter.environment = params.get("environment");
+  filter.zone = params.get("zone");
+  std::istringstream words{std::string(params.get("q"))};
+  for (std::string word; words >> word;) filter.words.push_back(word);
+  return std::nullopt;
+}
+
+Response list_deployments(const FleetSnapshot& fleet, const Request& request,
+                          const std::string& cluster) {
   DeploymentFilter filter;
-  filter.phase = request.params.get("phase");
-  filter.reason = request.params.get("reason");
-  filter.cluster =
-      cluster.empty() ? std::string(request.params.get("cluster")) : std::move(cluster);
+  Page page;
+  if (auto refusal = read_filter(request.params, filter)) return std::move(*refusal);
+  if (auto refusal = read_page(request.params, page)) return std::move(*refusal);
+  if (!cluster.empty()) filter.clusters = {cluster};
+  const std::string by(request.params.get("groupBy"));
+  if (by.empty()) return success(deployments_json(fleet, filter, page));
+  for (const char* known : {"zone", "environment", "cluster", "namespace", "workload"}) {
+    if (by == known) return success(groups_json(fleet, filter, by, page));
+  }
+  return bad("groupBy", "expected zone, environment, cluster, namespace or workload");
+}
+
+Result<Kind> kind_of(const Request& request) {
+  const std::string_view name = request.params.get("kind");
+  if (name.empty()) return Kind::Deployment;
+  const auto kind = parse_kind(name);
+  if (!kind) return Error(ErrorCode::InvalidArgument, "unknown kind " + std::string(name));
+  return *kind;
+}
+
+Response one_workload(const ClusterView& view, const Request& request) {
+  const auto fleet = view.snapshot();
+  const auto kind = kind_of(request);
+  if (!kind) return bad("kind", kind.error().message());
+  const std::string space = path_param(request, "namespace");
+  const std::string name = path_param(request, "name");
+  const auto row = roll_up(*fleet, space, name, *kind);
+  return row ? success(federated_json(*fleet, *row))
+             : not_found(fmt::format("no cluster has a {} {}/{}", kind_name(*kind), space, name));
+}
+
+Response timeline_of(const ClusterView& view, const Request& request) {
+  const auto kind = kind_of(request);
+  if (!kind) return bad("kind", kind.error().message());
+  auto entries =
+      view.timeline().of(path_param(request, "namespace"), path_param(request, "name"), *kind);
+  const auto clusters = list_of(request.params, "cluster");
+  if (!clusters.empty()) {
+    std::erase_if(entries, [&](const EntryPtr& entry) {
+      return std::find(clusters.begin(), clusters.end(), entry->key.cluster) == clusters.end();
+    });
+  }
+  return success(events_json(entries));
+}
+
+Response list_events(const ClusterView& view, const Request& request) {
+  Timeline::Filter filter;
+  if (request.params.get("cluster") != "*") filter.cluster = request.params.get("cluster");
   filter.space = request.params.get("namespace");
   filter.name = request.params.get("name");
-  if (!filter.phase.empty() && !parse_phase(filter.phase)) {
-    return Response::json(
-        400, http::error_envelope("bad_data",
-                                  "invalid parameter \"phase\": unknown phase " + filter.phase));
+  filter.event = request.params.get("event");
+  if (!filter.event.empty() && !parse_event(filter.event))
+    return bad("event", "unknown event " + filter.event);
+  if (auto refusal = read_number(request.params, "limit", filter.limit)) return std::move(*refusal);
+  const std::string_view since = request.params.get("since");
+  if (!since.empty()) {
+    const auto at = model::parse_timestamp(since);
+    if (!at) return bad("since", at.error().message());
+    filter.since = *at;
   }
-  return success(deployments_json(fleet, filter));
+  return success(events_json(view.timeline().find(filter)));
+}
+
+Response list_pods(const ClusterView& view, const Request& request) {
+  PodFilter filter;
+  Page page;
+  if (auto refusal = read_page(request.params, page)) return std::move(*refusal);
+  filter.clusters = list_of(request.params, "cluster");
+  filter.space = request.params.get("namespace");
+  filter.owner = request.params.get("owner");
+  filter.node = request.params.get("node");
+  filter.reason = request.params.get("reason");
+  filter.name = request.params.get("name");
+  const std::string_view kind = request.params.get("ownerKind");
+  if (!kind.empty()) {
+    const auto parsed = parse_kind(kind);
+    if (!parsed) return bad("ownerKind", "unknown kind " + std::string(kind));
+    filter.owner_kind = kind_name(*parsed);
+  }
+  return success(pods_json(*view.snapshot(), filter, page));
 }
 
 }  // namespace
 
-std::string cluster_json(const ClusterRow& row) {
-  std::string out;
-  JsonWriter json(out);
-  write_cluster(json, row);
-  return out;
-}
-
-std::string clusters_json(const FleetSnapshot& fleet) {
-  std::string out;
-  JsonWriter json(out);
-  json.begin_object().key("clusters").begin_array();
-  for (const auto& row : fleet.clusters) write_cluster(json, row);
-  json.end_array().end_object();
-  return out;
-}
-
-std::string deployments_json(const FleetSnapshot& fleet, const DeploymentFilter& filter) {
-  std::string out;
-  JsonWriter json(out);
-  int64_t total = 0;
-  json.begin_object().key("deployments").begin_array();
-  for (const auto& row : fleet.deployments) {
-    if (!selects(filter, row)) continue;
-    ++total;
-    json.begin_object();
-    write_fields(json, row);
-    json.end_object();
-  }
-  json.end_array().field("total", total).end_object();
-  return out;
-}
-
-std::string federated_json(const FederatedRow& row) {
-  std::string out;
-  JsonWriter json(out);
-  json.begin_object();
-  json.field("namespace", row.space).field("name", row.name);
-  json.field("phase", phase_name(row.phase)).field("reason", row.reason);
-  json.field("desiredReplicas", row.desired).field("readyReplicas", row.ready);
-  json.field("unknownReplicas", row.unknown);
-  json.key("clusters").begin_array();
-  for (const auto* each : row.clusters) {
-    json.begin_object();
-    write_fields(json, *each);
-    json.field("desiredSource", each->desired_source);
-    write_causes(json, each->verdict);
-    json.end_object();
-  }
-  json.end_array().end_object();
-  return out;
-}
-
-void register_routes(http::Router& router, WorkPool& pool, const ClusterView& view) {
-  router.blocking({Method::Get}, "/api/v1/clusters", pool,
-                  [&view](const Request&) { return success(clusters_json(*view.snapshot())); });
-  router.blocking({Method::Get}, "/api/v1/clusters/{cluster}", pool,
-                  [&view](const Request& request) {
-                    const auto fleet = view.snapshot();
-                    const std::string name = path_param(request, "cluster");
-                    const auto* row = fleet->find_cluster(name);
-                    return row ? success(cluster_json(*row))
-                               : not_found("no cluster " + name + " has ever written here");
-                  });
-  router.blocking({Method::Get}, "/api/v1/clusters/{cluster}/deployments", pool,
-                  [&view](const Request& request) {
-                    const auto fleet = view.snapshot();
-                    const std::string name = path_param(request, "cluster");
-                    if (!fleet->find_cluster(name))
-                      return not_found("no cluster " + name + " has ever written here");
-                    return list_deployments(*fleet, request, name);
-                  });
-  router.blocking({Method::Get}, "/api/v1/deployments", pool, [&view](const Request& request) {
-    return list_deployments(*view.snapshot(), request, {});
+void register_routes(http::Router& router, WorkPool& pool, ClusterView& view) {
+  const auto get = [&](std::string_view pattern, http::BlockingHandler handler) {
+    router.blocking({Method::Get}, pattern, pool, std::move(handler));
+  };
+  const auto unknown = [](const std::string& name) {
+    return not_found("no cluster " + name + " has ever written here");
+  };
+  get("/api/v1/clusters",
+      [&view](const Request&) { return success(clusters_json(*view.snapshot())); });
+  get("/api/v1/clusters/{cluster}", [&view, unknown](const Request& request) {
+    const auto fleet = view.snapshot();
+    const std::string name = path_param(request, "cluster");
+    const auto* row = fleet->find_cluster(name);
+    return row ? success(cluster_json(*row)) : unknown(name);
   });
-  router.blocking({Method::Get}, "/api/v1/deployments/{namespace}/{name}", pool,
-                  [&view](const Request& request) {
-                    const auto fleet = view.snapshot();
-                    const std::string space = path_param(request, "namespace");
-                    const std::string name = path_param(request, "name");
-                    const auto row = roll_up(*fleet, space, name);
-                    return row ? success(federated_json(*row))
-                               : not_found("no cluster has a Deployment " + space + "/" + name);
-                  });
+  get("/api/v1/clusters/{cluster}/deployments", [&view, unknown](const Request& request) {
+    const auto fleet = view.snapshot();
+    const std::string name = path_param(request, "cluster");
+    return fleet->find_cluster(name) ? list_deployments(*fleet, request, name) : unknown(name);
+  });
+  get("/api/v1/deployments",
+      [&view](const Request& request) { return list_deployments(*view.snapshot(), request, {}); });
+  get("/api/v1/deployments/{namespace}/{name}",
+      [&view](const Request& request) { return one_workload(view, request); });
+  get("/api/v1/deployments/{namespace}/{name}/timeline",
+      [&view](const Request& request) { return timeline_of(view, request); });
+  get("/api/v1/events", [&view](const Request& request) { return list_events(view, request); });
+  get("/api/v1/pods", [&view](const Request& request) { return list_pods(view, request); });
+  router.async({Method::Get}, "/api/v1/events/stream",
+               [&view](const Request& request, http::Responder respond) {
+                 respond(stream_events(view, request));
+               });
 }
 
 }  // namespace aerie::clusters

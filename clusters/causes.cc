@@ -12,9 +12,12 @@ namespace aerie::clusters {
 namespace {
 
 constexpr std::array<std::string_view, kCauseKinds> kNames = {
-    "FailedCreate",          "ImagePull", "ConfigError", "CrashLoop", "InitCrashLoop",
-    "Unschedulable",         "NodeLost",  "Starting",    "NotReady",  "NotYetAvailable",
+    "FailedCreate",          "ImagePull",     "ConfigError", "CrashLoop",
+    "InitCrashLoop",         "Unschedulable", "Evicted",     "NodeLost",
+    "SchedulingGated",       "Starting",      "NotReady",    "NotYetAvailable",
     "OldReplicasTerminating"};
+constexpr std::array<std::string_view, 5> kEvictions = {"Evicted", "PreemptionByScheduler",
+                                                        "Preempting", "Shutdown", "Terminated"};
 
 constexpr std::array<std::string_view, 7> kPullReasons = {
     "ErrImagePull",      "ImagePullBackOff",    "InvalidImageName",         "ErrImageNeverPull",
@@ -73,11 +76,22 @@ const QuotaEvidence* exhausted_quota(const DeploymentEvidence& e) {
 std::optional<Cause> failed_create(const DeploymentEvidence& e) {
   const auto missing = missing_pods(e);
   if (!missing || *missing <= 0) return std::nullopt;
-  if (!e.replica_failure || e.replica_failure->status != Truth::True) return std::nullopt;
+  // StatefulSets and DaemonSets have no such condition: an exhausted quota alone must do.
+  const bool tells = e.key.kind == Kind::Deployment;
+  const bool failing = e.replica_failure && e.replica_failure->status == Truth::True;
+  const auto* quota = exhausted_quota(e);
+  if (tells ? !failing : !failing && !quota) return std::nullopt;
   Cause cause;
   cause.kind = CauseKind::FailedCreate;
   cause.count = *missing;
-  if (const auto* quota = exhausted_quota(e)) {
+  const std::string words =
+      e.replica_failure ? without_random_names(e.replica_failure->message) : std::string();
+  if (!words.empty()) {
+    cause.detail = refusal_of(words);
+    cause.message = fmt::format("{} cannot be created: {}", plural(*missing, "pod"), words);
+    // The condition keeps the first words until a pod is made, also when there is room again.
+    if (cause.detail == "Quota" && !quota && !e.quotas.empty()) cause.detail.clear();
+  } else if (quota) {
     cause.detail = "Quota";
     cause.message = fmt::format("{} cannot be created: quota {} allows {} {}, {} are used",
                                 plural(*missing, "pod"), quota->name, quota->hard->value,
@@ -106,6 +120,12 @@ std::string termination(const PodEvidence& pod) {
 
 /// At most one cause for a pod, the most telling.
 std::optional<PodCause> cause_of(const PodEvidence& pod) {
+  const bool driven_out =
+      std::find(kEvictions.begin(), kEvictions.end(), pod.status_reason) != kEvictions.end();
+  if (pod.phase == "Failed" && driven_out) {
+    return PodCause{CauseKind::Evicted,
+                    pod.status_reason == "Evicted" ? std::string() : pod.status_reason};
+  }
   if (pod.terminating || pod.phase == "Failed" || pod.phase == "Succeeded") return std::nullopt;
   if (pod.ready == Truth::True) return std::nullopt;
   std::vector<std::string> waiting = pod.waiting;
@@ -127,7 +147,9 @@ std::optional<PodCause> cause_of(const PodEvidence& pod) {
   if (has(pod.init_waiting, "CrashLoopBackOff") || pod.init_restarts_10m >= 3) {
     return PodCause{CauseKind::InitCrashLoop, termination(pod)};
   }
-  if (pod.unschedulable) return PodCause{CauseKind::Unschedulable, {}};
+  if (pod.status_reason == "SchedulingGated") return PodCause{CauseKind::SchedulingGated, {}};
+  if (pod.unschedulable)
+    return PodCause{CauseKind::Unschedulable, std::string(unschedulable_of(pod.message))};
   if (pod.node_lost || pod.status_reason == "NodeLost")
     return PodCause{CauseKind::NodeLost, pod.node};
   if (has(waiting, "ContainerCreating")) return PodCause{CauseKind::Starting, "ContainerCreating"};
@@ -155,6 +177,9 @@ std::string describe(const Cause& cause, int64_t of) {
       return fmt::format("{} on a node that does not answer: {}", who, cause.detail);
     case CauseKind::Starting:
       return fmt::format("{} starting{}{}", who, cause.detail.empty() ? "" : ": ", cause.detail);
+    case CauseKind::Evicted:
+      return fmt::format("{} driven out{}{}", who, cause.detail.empty() ? "" : ": ", cause.detail);
+    case CauseKind::SchedulingGated: return fmt::format("{} held back by scheduling gates", who);
     case CauseKind::NotReady: return fmt::format("{} run and are not ready", who);
     default: return who;
   }
@@ -165,19 +190,24 @@ void count_pods(const DeploymentEvidence& e, std::vector<Cause>& causes) {
   // Old pods matter only when there is no telling which are new.
   std::map<std::pair<CauseKind, std::string>, Cause> found;
   int64_t considered = 0;
+  const bool whole = e.available && e.spec_replicas && e.available->value >= e.spec_replicas->value;
   for (const auto& pod : e.pods) {
     if (newest && pod.replica_set != newest->name) continue;
     if (!pod.terminating && pod.phase != "Failed" && pod.phase != "Succeeded") ++considered;
     auto cause = cause_of(pod);
-    if (!cause) continue;
+    // Pods that were driven out stay as records of it, long after they were replaced.
+    if (!cause || (cause->kind == CauseKind::Evicted && whole)) continue;
     Cause& sum = found[{cause->kind, cause->detail}];
     sum.kind = cause->kind;
     sum.detail = cause->detail;
     sum.decisive = cause->decisive;
     ++sum.count;
+    if (sum.message.empty()) sum.message = without_random_names(pod.message);
   }
   for (auto& [key, cause] : found) {
-    cause.message = describe(cause, considered);
+    const std::string words = std::move(cause.message);
+    cause.message = describe(cause, std::max(considered, cause.count));
+    if (!words.empty()) cause.message += ": " + words;
     causes.push_back(std::move(cause));
   }
 }
@@ -217,6 +247,12 @@ std::string Cause::reason() const {
   return text;
 }
 
+std::string pod_reason(const PodEvidence& pod) {
+  const auto cause = cause_of(pod);
+  if (!cause) return pod.terminating ? "Terminating" : "";
+  return Cause{cause->kind, cause->detail, 1, {}}.reason();
+}
+
 CauseTimes cause_times(CauseKind kind) {
   switch (kind) {
     case CauseKind::FailedCreate: return {15'000, 15'000};
@@ -225,7 +261,9 @@ CauseTimes cause_times(CauseKind kind) {
     case CauseKind::CrashLoop:
     case CauseKind::InitCrashLoop: return {30'000, 30'000};
     case CauseKind::Unschedulable: return {60'000, 300'000};
-    case CauseKind::NodeLost: return {0, std::nullopt};
+    case CauseKind::Evicted:
+    case CauseKind::NodeLost:
+    case CauseKind::SchedulingGated: return {0, std::nullopt};
     case CauseKind::Starting: return {120'000, std::nullopt};
     case CauseKind::NotReady: return {60'000, std::nullopt};
     case CauseKind::NotYetAvailable:
@@ -234,12 +272,55 @@ CauseTimes cause_times(CauseKind kind) {
   return {};
 }
 
+std::string_view refusal_of(std::string_view message) {
+  const auto says = [&](std::string_view words) {
+    return message.find(words) != std::string_view::npos;
+  };
+  if (message.empty()) return {};
+  if (says("exceeded quota") || says("failed quota")) return "Quota";
+  if (says("service account") || says("serviceaccount")) return "ServiceAccount";
+  if (says("admission webhook") || says("failed calling webhook")) return "Webhook";
+  if (says("PodSecurity") || says("security policy") || says("security context constraint"))
+    return "PodSecurity";
+  if (says(" usage per ") || says("to limit ratio")) return "LimitRange";
+  return "Other";
+}
+
+std::string_view unschedulable_of(std::string_view message) {
+  if (message.find("Insufficient ") != std::string_view::npos) return "Insufficient";
+  if (message.find("taint") != std::string_view::npos) return "Taint";
+  if (message.find("affinity") != std::string_view::npos ||
+      message.find("selector") != std::string_view::npos)
+    return "Affinity";
+  if (message.find("olume") != std::string_view::npos) return "Volume";
+  return {};
+}
+
+std::string without_random_names(std::string_view message) {
+  // pods "web-6ff4d74dc5-822vs" is forbidden …: only the ReplicaSet's name stays.
+  std::string out;
+  while (true) {
+    const size_t begin = message.find("pods \"");
+    const size_t end = begin == std::string_view::npos ? begin : message.find('"', begin + 6);
+    if (end == std::string_view::npos) return out += message;
+    const std::string_view name = message.substr(begin + 6, end - begin - 6);
+    out += message.substr(0, begin + 6);
+    out += name.substr(0, name.rfind('-'));
+    out += "-*\"";
+    message.remove_prefix(end + 1);
+  }
+}
+
 std::optional<int64_t> missing_pods(const DeploymentEvidence& e) {
   const ReplicaSetEvidence* newest = e.new_replica_set();
   if (newest && newest->spec && newest->status) {
     return std::max<int64_t>(0, static_cast<int64_t>(newest->spec->value - newest->status->value));
   }
-  if (e.spec_replicas && e.updated) {
+  const bool by_replica_sets = e.key.kind == Kind::Deployment || e.key.kind == Kind::Rollout;
+  if (!by_replica_sets && e.spec_replicas && e.replicas) {
+    return std::max<int64_t>(0, static_cast<int64_t>(e.spec_replicas->value - e.replicas->value));
+  }
+  if (by_replica_sets && e.spec_replicas && e.updated) {
     return std::max<int64_t>(0, static_cast<int64_t>(e.spec_replicas->value - e.updated->value));
   }
   return std::nullopt;

@@ -20,13 +20,15 @@ enum class CauseKind : uint8_t {
   CrashLoop,
   InitCrashLoop,
   Unschedulable,
+  Evicted,  ///< driven out or shut down: phase Failed, with the reason
   NodeLost,
+  SchedulingGated,  ///< held back on purpose: never a fault by itself
   Starting,
   NotReady,         ///< running, its probe says no
   NotYetAvailable,  ///< ready, minReadySeconds not over
   OldReplicasTerminating
 };
-inline constexpr size_t kCauseKinds = 11;
+inline constexpr size_t kCauseKinds = 13;
 
 std::string_view cause_name(CauseKind kind);
 std::optional<CauseKind> parse_cause(std::string_view name);
@@ -56,6 +58,18 @@ CauseTimes cause_times(CauseKind kind);
 /// first among the grave ones. Looks at pods of the new ReplicaSet where it is known, else at all.
 /// Pure.
 std::vector<Cause> find_causes(const DeploymentEvidence& evidence);
+
+/// Which of the closed list refuses a pod, from Kubernetes' own words: Quota, LimitRange, Webhook,
+/// ServiceAccount, PodSecurity, Other. Empty text: empty.
+std::string_view refusal_of(std::string_view message);
+/// Why a pod fits nowhere: Insufficient, Taint, Affinity, Volume. Empty when it cannot be told.
+std::string_view unschedulable_of(std::string_view message);
+/// The message without what is random in it, so that it can be grouped: names of refused pods lose
+/// their last part.
+std::string without_random_names(std::string_view message);
+
+/// What holds back one pod, as Cause::reason() writes it; empty: nothing.
+std::string pod_reason(const PodEvidence& pod);
 
 /// Pods that should exist and do not, by the Deployment's and ReplicaSets' counters (pods of dead
 /// nodes linger in the pod series, so these are not counted). Empty: not known.

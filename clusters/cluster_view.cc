@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 #include <utility>
+#include <vector>
 
 #include "base/log.h"
 
@@ -39,10 +40,14 @@ ClusterView::ClusterView(ClusterViewOptions options, ClusterViewPorts ports)
       seconds_(ports_.metrics.histogram("aerie_clusters_evaluation_seconds",
                                         "How long an evaluation of the fleet takes.",
                                         {0.001, 0.005, 0.02, 0.1, 0.5, 2, 10})),
+      judgements_(ports_.metrics.counter(
+          "aerie_clusters_judgements_total",
+          "Workloads judged: only those that changed or for which a timer runs.")),
       desired_valid_(
           ports_.metrics.gauge("aerie_clusters_desired_file_valid",
                                "1 if the desired-state file was read the last time it changed.")),
-      evaluator_(ports_.source, ports_.table, ports_.clock.now_ms()),
+      evaluator_(ports_.source, ports_.table, ports_.clock.now_ms(), ports_.watched, ports_.tapped),
+      timeline_(ports_.table),
       snapshot_(std::make_shared<const FleetSnapshot>()) {}
 
 ClusterView::~ClusterView() { stop(); }
@@ -54,7 +59,27 @@ Result<std::unique_ptr<ClusterView>> ClusterView::open(ClusterViewOptions option
   if (auto restored = view->evaluator_.restore(); !restored) {
     AERIE_LOG(Warn, "verdicts begin anew", {"error", restored.error().message()});
   }
+  if (auto restored = view->timeline_.restore(); !restored) {
+    AERIE_LOG(Warn, "the timeline begins anew", {"error", restored.error().message()});
+  }
   return view;
+}
+
+bool ClusterView::listen(Listener listener) {
+  if (listening_.load() >= kMostListeners) return false;
+  ++listening_;
+  listeners_.with([&](std::vector<Listener>& all) { all.push_back(std::move(listener)); });
+  return true;
+}
+
+/// Listeners are moved out while they are called: nothing is done under the lock.
+void ClusterView::tell_listeners(const std::shared_ptr<const FleetSnapshot>& fleet) {
+  std::vector<Listener> called =
+      listeners_.with([](std::vector<Listener>& all) { return std::exchange(all, {}); });
+  listening_ -= std::erase_if(called, [&](const Listener& listener) { return !listener(fleet); });
+  listeners_.with([&](std::vector<Listener>& all) {
+    for (auto& listener : called) all.push_back(std::move(listener));
+  });
 }
 
 void ClusterView::start() {
@@ -69,6 +94,7 @@ void ClusterView::stop() {
   timer_wake_.notify_all();
   if (timer_.joinable()) timer_.join();
   gate_.close();
+  listeners_.with([](std::vector<Listener>& all) { return std::exchange(all, {}); });
 }
 
 void ClusterView::keep_time() {
@@ -116,9 +142,17 @@ void ClusterView::evaluate_once() {
   if (auto loaded = load_desired(); !loaded) {
     AERIE_LOG(Warn, "the last good desired state holds", {"error", loaded.error().message()});
   }
+  const uint64_t judged_before = evaluator_.judged();
   auto fleet = std::make_shared<const FleetSnapshot>(
       evaluator_.evaluate(ports_.arrivals(), desired_, ports_.clock.now_ms()));
+  judgements_.add(evaluator_.judged() - judged_before);
+  std::vector<TimelineEntry> events = evaluator_.take_events();
+  own_series_.note(events);
+  if (auto kept = timeline_.add(std::move(events), fleet->evaluated_at); !kept) {
+    AERIE_LOG(Warn, "a restart would forget events", {"error", kept.error().message()});
+  }
   snapshot_.with([&](auto& current) { current = fleet; });
+  tell_listeners(fleet);
   write(*fleet);
   if (auto kept = evaluator_.persist(); !kept) {
     AERIE_LOG(Warn, "a restart would forget verdicts", {"error", kept.error().message()});

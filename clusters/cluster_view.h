@@ -20,6 +20,7 @@
 #include "clusters/evaluator.h"
 #include "clusters/fleet.h"
 #include "clusters/own_series.h"
+#include "clusters/timeline.h"
 #include "store/store.h"
 
 namespace aerie::clusters {
@@ -35,10 +36,12 @@ struct ClusterViewPorts {
   WorkPool& pool;  ///< `background`
   const Clock& clock;
   MetricRegistry& metrics;
+  WatchedClusters watched = {};  ///< what list and watch see; empty: kube-state-metrics alone
+  TappedChanges tapped = {};     ///< `tap.take()`; empty: the head is read once a scrape
 };
 
 struct ClusterViewOptions {
-  std::chrono::milliseconds evaluation_interval{5'000};
+  std::chrono::milliseconds evaluation_interval{1'000};
   std::string desired_file;  ///< YAML, read again whenever it changes; empty: none. Format:
                              ///< clusters/README.md
 };
@@ -64,6 +67,15 @@ class ClusterView {
   void evaluate();
 
   std::shared_ptr<const FleetSnapshot> snapshot() const { return snapshot_.copy(); }
+  const Timeline& timeline() const { return timeline_; }
+
+  /// Called after every evaluation, on its thread, with what is new: must be quick. False: call no
+  /// more. Destroyed when it is called no more, at the latest by stop().
+  static constexpr size_t kMostListeners = 128;
+  using Listener = std::function<bool(const std::shared_ptr<const FleetSnapshot>&)>;
+  /// False: too many listen already.
+  bool listen(Listener listener);
+  size_t listening() const { return listening_.load(); }
 
  private:
   ClusterView(ClusterViewOptions options, ClusterViewPorts ports);
@@ -71,17 +83,20 @@ class ClusterView {
   void evaluate_once();
   Status load_desired();
   void write(const FleetSnapshot& fleet);
+  void tell_listeners(const std::shared_ptr<const FleetSnapshot>& fleet);
 
   const ClusterViewOptions options_;
   const ClusterViewPorts ports_;
   Counter& evaluations_;
   Counter& failures_;
   Histogram& seconds_;
+  Counter& judgements_;
   Gauge& desired_valid_;
 
   // Owned by the evaluation that runs; `running_` lets in one at a time.
   std::atomic<bool> running_{false};
   Evaluator evaluator_;
+  Timeline timeline_;
   OwnSeries own_series_;
   bool own_series_restored_ = false;
   bool write_failing_ = false;  // said once, not every five seconds
@@ -89,6 +104,8 @@ class ClusterView {
   std::string desired_stamp_;  // size and time of the file that was read
 
   Guarded<std::shared_ptr<const FleetSnapshot>> snapshot_;
+  Guarded<std::vector<Listener>> listeners_;
+  std::atomic<size_t> listening_{0};
   Gate gate_;
   std::mutex timer_mutex_;
   std::condition_variable timer_wake_;

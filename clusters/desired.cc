@@ -1,5 +1,6 @@
 #include "clusters/desired.h"
 
+#include <set>
 #include <utility>
 
 #include "base/yaml_reader.h"
@@ -47,7 +48,8 @@ Result<DesiredFile> DesiredFile::parse(const std::string& name, const std::strin
 }
 
 Status DesiredFile::add(const YamlNode& row) {
-  if (auto keys = row.expect_keys({"namespace", "name", "replicas", "clusters", "environment"});
+  if (auto keys = row.expect_keys(
+          {"namespace", "name", "replicas", "clusters", "environment", "image", "elsewhere"});
       !keys) {
     return std::move(keys).error();
   }
@@ -59,7 +61,16 @@ Status DesiredFile::add(const YamlNode& row) {
   if (!replicas) return std::move(replicas).error();
   auto environment = row.get_string("environment");
   if (!environment) return std::move(environment).error();
+  auto image = row.get_string("image");
+  if (!image) return std::move(image).error();
+  auto elsewhere = row.get_string("elsewhere");
+  if (!elsewhere) return std::move(elsewhere).error();
+  if (!elsewhere->empty() && *elsewhere != "unwanted") {
+    return row.error("elsewhere: " + *elsewhere + " is not known; it can be: unwanted");
+  }
   Entry entry;
+  entry.image = std::move(*image);
+  entry.unwanted_elsewhere = *elsewhere == "unwanted";
   entry.replicas = *replicas;
   entry.environment = std::move(*environment);
   if (const auto clusters = row.find("clusters")) {
@@ -102,13 +113,20 @@ Status DesiredFile::read_clusters(const YamlNode& node, Entry& entry) {
 std::optional<Desired> DesiredFile::find(const WorkloadKey& key,
                                          const std::string& environment) const {
   const auto entry = entries_.find({key.space, key.name});
-  if (entry == entries_.end()) return std::nullopt;
+  if (entry == entries_.end() || key.kind != Kind::Deployment) return std::nullopt;
   const auto cluster = entry->second.clusters.find(key.cluster);
   const bool named = cluster != entry->second.clusters.end();
   const bool selected =
       !entry->second.environment.empty() && entry->second.environment == environment;
-  if (!named && !selected) return std::nullopt;
   Desired desired;
+  if (!named && !selected) {
+    if (!entry->second.unwanted_elsewhere) return std::nullopt;
+    desired.wanted = false;
+    desired.source = "file " + name_;
+    desired.as_of = as_of_;
+    return desired;
+  }
+  desired.image = entry->second.image;
   desired.replicas = named ? cluster->second : entry->second.replicas;
   desired.source = "file " + name_;
   desired.binding = true;
@@ -116,12 +134,21 @@ std::optional<Desired> DesiredFile::find(const WorkloadKey& key,
   return desired;
 }
 
+std::vector<std::string> DesiredFile::clusters() const {
+  std::set<std::string> names;
+  for (const auto& [key, entry] : entries_) {
+    for (const auto& [cluster, replicas] : entry.clusters) names.insert(cluster);
+  }
+  return {names.begin(), names.end()};
+}
+
 std::vector<WorkloadKey> DesiredFile::in_cluster(const std::string& cluster,
                                                  const std::string& environment) const {
   std::vector<WorkloadKey> keys;
   for (const auto& [name, entry] : entries_) {
     WorkloadKey key{name.first, name.second, cluster};
-    if (find(key, environment)) keys.push_back(std::move(key));
+    const auto desired = find(key, environment);
+    if (desired && desired->wanted) keys.push_back(std::move(key));
   }
   return keys;
 }

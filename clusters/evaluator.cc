@@ -3,10 +3,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <utility>
+#include <tuple>
 
 #include "base/log.h"
-#include "clusters/kube_state.h"
+#include "clusters/evidence_reader.h"
+#include "clusters/row_builder.h"
 
 namespace aerie::clusters {
 
@@ -15,300 +16,337 @@ namespace {
 constexpr model::DurationMs kWarmingTime = 60'000;
 constexpr model::DurationMs kLeastStale = 90'000;
 constexpr model::DurationMs kForgetAfter = 30'000;
-constexpr std::string_view kClusterPrefix = "cluster/";
-constexpr std::string_view kWorkloadPrefix = "workload/";
-
-std::string row_key(const WorkloadKey& key) {
-  return fmt::format("{}{}/{}/{}", kWorkloadPrefix, key.cluster, key.space, key.name);
-}
-
-/// Names of Kubernetes objects hold no slash, names of clusters may: split from the end.
-std::optional<WorkloadKey> parse_row_key(std::string_view text) {
-  text.remove_prefix(kWorkloadPrefix.size());
-  const size_t last = text.rfind('/');
-  if (last == std::string_view::npos || last == 0) return std::nullopt;
-  const size_t middle = text.rfind('/', last - 1);
-  if (middle == std::string_view::npos) return std::nullopt;
-  return WorkloadKey{std::string(text.substr(middle + 1, last - middle - 1)),
-                     std::string(text.substr(last + 1)), std::string(text.substr(0, middle))};
-}
-
-std::string list_without(const std::set<std::string>& names, const std::string& own) {
-  std::string text;
-  for (const auto& name : names) {
-    if (name != own) text += (text.empty() ? "" : ", ") + name;
-  }
-  return text;
-}
-
-std::optional<int64_t> integer(const MaybeFact& fact) {
-  if (!fact) return std::nullopt;
-  return static_cast<int64_t>(fact->value);
-}
+constexpr model::DurationMs kGreatSkew = 5'000;
 
 }  // namespace
 
-std::string Evaluator::ClusterMemory::encode() const {
-  std::string out = fmt::format("environment={}\nzone={}\n", environment, zone);
-  for (const auto& [job, instance] : targets) out += fmt::format("target={}\t{}\n", job, instance);
-  return out;
-}
-
-Evaluator::ClusterMemory Evaluator::ClusterMemory::decode(const std::string& text) {
-  ClusterMemory memory;
-  size_t at = 0;
-  while (at < text.size()) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    const std::string line = text.substr(at, end - at);
-    at = end + 1;
-    const size_t equals = line.find('=');
-    if (equals == std::string::npos) continue;
-    const std::string key = line.substr(0, equals);
-    const std::string value = line.substr(equals + 1);
-    const size_t tab = value.find('\t');
-    if (key == "environment") memory.environment = value;
-    if (key == "zone") memory.zone = value;
-    if (key == "target" && tab != std::string::npos)
-      memory.targets.emplace(value.substr(0, tab), value.substr(tab + 1));
-  }
-  return memory;
-}
+struct Evaluator::Round {
+  const DesiredFile& desired;
+  model::TimestampMs now;
+};
 
 Evaluator::Evaluator(const model::SampleSource& source, std::shared_ptr<store::KeyedTable> table,
-                     model::TimestampMs started_at)
-    : source_(source), table_(std::move(table)), started_at_(started_at) {}
+                     model::TimestampMs started_at, WatchedClusters watched, TappedChanges tapped)
+    : source_(source),
+      table_(std::move(table)),
+      started_at_(started_at),
+      watched_(std::move(watched)),
+      tapped_(std::move(tapped)),
+      // Later than any of an earlier process: it counts changes, not milliseconds.
+      version_(static_cast<uint64_t>(std::max<model::TimestampMs>(started_at, 0))),
+      last_removal_(version_) {}
 
-Status Evaluator::restore() {
-  if (!table_) return {};
-  auto rows = table_->scan("");
-  if (!rows) return std::move(rows).error().with("read the memory of verdicts");
-  for (auto& [key, value] : *rows) {
-    if (key.starts_with(kClusterPrefix)) {
-      clusters_[key.substr(kClusterPrefix.size())] = ClusterMemory::decode(value);
-    } else if (key.starts_with(kWorkloadPrefix)) {
-      if (auto workload = parse_row_key(key))
-        workloads_[std::move(*workload)] = Memory::decode(value);
-    }
-    persisted_[key] = std::move(value);
-  }
-  return {};
+ClusterBook& Evaluator::book(const std::string& cluster) {
+  auto& place = books_[cluster];
+  if (!place) place = std::make_unique<ClusterBook>(cluster);
+  return *place;
 }
 
-Status Evaluator::persist() {
-  if (!table_) return {};
-  std::map<std::string, std::string> rows;
-  for (const auto& [name, memory] : clusters_)
-    rows[std::string(kClusterPrefix) + name] = memory.encode();
-  for (const auto& [key, memory] : workloads_) rows[row_key(key)] = memory.encode();
-  std::vector<std::pair<std::string, std::string>> puts;
-  std::vector<std::string> removals;
-  for (const auto& [key, value] : rows) {
-    const auto before = persisted_.find(key);
-    if (before == persisted_.end() || before->second != value) puts.emplace_back(key, value);
-  }
-  for (const auto& [key, value] : persisted_) {
-    if (!rows.contains(key)) removals.push_back(key);
-  }
-  if (puts.empty() && removals.empty()) return {};
-  if (auto written = table_->apply(puts, removals); !written) {
-    return std::move(written).error().with("write the memory of verdicts");
-  }
-  persisted_ = std::move(rows);
-  return {};
-}
-
-void Evaluator::weigh(Testimony& t, const store::ClusterArrival& arrival, model::TimestampMs now) {
-  const model::DurationMs stale = std::max(3 * arrival.interval, kLeastStale);
-  const ClusterMemory& memory = clusters_[arrival.cluster];
-  const auto partial = [&](std::string text) {
-    t.witness = Witness::Partial;
-    t.text = std::move(text);
-    t.row.note = t.text;
+/// Of clusters that were never read the events are passed over: reading finds all of it.
+void Evaluator::take_changes() {
+  if (!tapped_) return;
+  const store::Tap::Events changes = tapped_();
+  const auto known = [&](std::string_view cluster) {
+    const auto found = books_.find(std::string(cluster.empty() ? kUnlabelledCluster : cluster));
+    return found == books_.end() ? nullptr : found->second.get();
   };
+  ClusterBook* book = nullptr;
+  for (const auto& event : changes.events) {
+    const std::string_view cluster = event.labels.get("cluster");
+    if (!book || book->row.cluster != cluster) book = known(cluster);
+    if (!book || !book->following) continue;
+    book->state.set({&event.labels, event.t, event.value, 0});
+    book->told = true;
+  }
+  for (const auto& cluster : changes.lost) {
+    if (ClusterBook* own = known(cluster)) own->plan.read_again();
+  }
+}
+
+/// A scrape arrives in pieces: what was told is judged when an evaluation has passed without more
+/// of it, at the latest after three.
+void Evaluator::take_told(ClusterBook& book, model::DurationMs bound) {
+  const bool told = std::exchange(book.told, false);
+  if (told) ++book.unquiet_rounds;
+  if (book.unquiet_rounds == 0 || (told && book.unquiet_rounds < 3)) return;
+  book.unquiet_rounds = 0;
+  book.surroundings = book.state.cluster(bound);
+  for (auto& key : book.state.take_changed()) book.pending.insert(std::move(key));
+}
+
+void Evaluator::take_evidence(ClusterBook& book, const store::ClusterArrival& arrival,
+                              model::TimestampMs now) {
+  const model::DurationMs bound = evidence_bound(arrival.interval);
+  if (!book.plan.due(arrival, now)) {
+    if (book.following) take_told(book, bound);
+    return;
+  }
+  auto read = read_evidence(source_, arrival, book.state);
+  if (!read) {
+    book.read_error = read.error().message();
+    AERIE_LOG(Warn, "evidence cannot be read", {"cluster", arrival.cluster},
+              {"error", book.read_error});
+    return;
+  }
+  book.read_error.clear();
+  if (book.state.scraped_at() != model::kMinTimestamp)
+    book.state.purge(book.state.scraped_at() - bound);
+  book.following = book.following || (tapped_ && !book.state.torn());
+  if (book.following) {
+    book.state.follow_changes();
+    book.plan.note_followed(now);
+  } else {
+    book.plan.note(arrival, book.state.scraped_at(), book.state.torn(), now);
+  }
+  book.surroundings = book.state.cluster(bound);
+  for (auto& key : book.state.take_changed()) book.pending.insert(std::move(key));
+}
+
+void Evaluator::weigh(ClusterBook& book, const store::ClusterArrival& arrival,
+                      model::TimestampMs now) {
+  const model::DurationMs stale = std::max(3 * arrival.interval, kLeastStale);
+  const auto partial = [&](std::string text) { book.find(Witness::Partial, std::move(text)); };
   // Backfill after an outage is no news of now. A clock that is far behind looks the same, and is
   // as little to be believed.
   if (now - arrival.watermark > stale) {
-    t.witness = Witness::Silent;
-    t.text =
-        fmt::format("the newest sample is {} s old (replayed, or the cluster's clock is behind)",
-                    (now - arrival.watermark) / 1000);
-    t.row.note = t.text;
-    return;
+    return book.find(Witness::Silent,
+                     "its newest samples are long past (replayed after an outage, "
+                     "or the cluster's clock is behind)");
   }
-  if (t.evidence.scraped_at == model::kMinTimestamp)
+  if (!book.read_error.empty()) return partial(book.read_error);
+  const ClusterEvidence& evidence = book.surroundings;
+  if (evidence.scraped_at == model::kMinTimestamp)
     return partial("no kube-state-metrics series arrive");
-  if (now - t.evidence.scraped_at > stale) {
-    return partial(fmt::format("kube-state-metrics was last seen {} s ago",
-                               (now - t.evidence.scraped_at) / 1000));
-  }
-  for (const auto& target : memory.targets) {
-    if (t.evidence.down.contains(target)) {
+  if (now - evidence.scraped_at > stale)
+    return partial("kube-state-metrics has not been seen since " +
+                   model::format_rfc3339(evidence.scraped_at));
+  for (const auto& target : book.memory.targets) {
+    if (evidence.down.contains(target))
       return partial(fmt::format("kube-state-metrics {} does not answer", target.second));
-    }
   }
-  t.witness = Witness::Sound;
+  if (evidence.shards.total > 0 && evidence.shards.alive < evidence.shards.total) {
+    return partial(fmt::format("{} of {} shards of kube-state-metrics are seen",
+                               evidence.shards.alive, evidence.shards.total));
+  }
+  if (!evidence.unlistable.empty()) {
+    const std::string& first = *evidence.unlistable.begin();
+    return book.find(Witness::Partial,
+                     "kube-state-metrics cannot list " + first + ": what it says may be old", true);
+  }
+  book.find(Witness::Sound, {});
+  if (arrival.clock_skew > kGreatSkew) {
+    book.row.note = fmt::format("its clock is {} s ahead of ours", arrival.clock_skew / 1000);
+  }
 }
 
-void Evaluator::identify(Testimony& t) {
-  ClusterMemory& memory = clusters_[t.row.cluster];
-  if (!t.evidence.environment.empty()) memory.environment = t.evidence.environment;
-  if (!t.evidence.zone.empty()) memory.zone = t.evidence.zone;
-  if (t.witness == Witness::Sound) memory.targets = t.evidence.targets;
-  t.row.environment = memory.environment;
-  t.row.zone = memory.zone;
+/// The watch is believed while it is fresh; else path 1 decides.
+void Evaluator::weigh_watched(ClusterBook& book, model::TimestampMs now) {
+  const bool fresh = book.watched && now - book.watched->scraped_at <= kLeastStale;
+  if (fresh != book.by_watch) book.judge_all = true;
+  book.by_watch = fresh;
+  if (!fresh) return;
+  book.enter(ClusterState::Fresh, now);
+  book.find(Witness::Sound, {});
+  book.row.evidence_at = book.watched->scraped_at;
 }
 
-Evaluator::Testimony Evaluator::hear(const store::ClusterArrival& arrival, model::TimestampMs now) {
-  Testimony t;
-  t.interval = arrival.interval;
-  t.row.cluster = arrival.cluster;
-  t.row.silence = arrival.silence;
-  t.row.lag = arrival.lag;
-  t.row.watermark = arrival.watermark;
+void Evaluator::hear(ClusterBook& book, const store::ClusterArrival& arrival,
+                     model::TimestampMs now) {
+  book.interval = arrival.interval;
+  book.row.silence = arrival.silence;
+  book.row.lag = arrival.lag;
+  book.row.clock_skew = arrival.clock_skew;
+  book.row.watermark = arrival.watermark;
   const bool heard = arrival.last_arrival_ms >= started_at_;
   if (!heard && now - started_at_ < kWarmingTime) {
-    t.row.state = ClusterState::Warming;
-    t.witness = Witness::Warming;
-    t.text = "aerie has just started and has not heard of the cluster yet";
+    book.enter(ClusterState::Warming, now);
+    book.find(Witness::Warming, "aerie has just started and has not heard of the cluster yet");
   } else if (!heard || arrival.silent) {
-    t.row.state = ClusterState::Silent;
-    t.witness = Witness::Silent;
-    t.text = fmt::format("nothing has arrived for {} s", arrival.silence / 1000);
+    book.enter(ClusterState::Silent, now);
+    book.find(Witness::Silent,
+              arrival.last_arrival_ms > 0
+                  ? "nothing has arrived since " + model::format_rfc3339(arrival.last_arrival_ms)
+                  : "nothing has arrived since aerie was started");
   } else {
     const model::DurationMs late =
         std::max<model::DurationMs>(2 * arrival.interval + 15'000, 45'000);
-    t.row.state = now - arrival.watermark > late ? ClusterState::Lagging : ClusterState::Fresh;
-    auto evidence = read_evidence(source_, arrival);
-    if (evidence) {
-      t.evidence = std::move(*evidence);
-      weigh(t, arrival, now);
-    } else {
-      AERIE_LOG(Warn, "evidence cannot be read", {"cluster", arrival.cluster},
-                {"error", evidence.error().message()});
-      t.witness = Witness::Partial;
-      t.text = evidence.error().message();
-    }
+    book.enter(now - arrival.watermark > late ? ClusterState::Lagging : ClusterState::Fresh, now);
+    take_evidence(book, arrival, now);
+    weigh(book, arrival, now);
   }
-  if (t.row.note.empty()) t.row.note = t.text;
-  identify(t);
-  return t;
+  book.row.evidence_at = book.surroundings.scraped_at;
+  ClusterMemory& memory = book.memory;
+  if (!book.surroundings.environment.empty()) memory.environment = book.surroundings.environment;
+  if (!book.surroundings.zone.empty()) memory.zone = book.surroundings.zone;
+  if (book.witness == Witness::Sound) memory.targets = book.surroundings.targets;
+  if (book.row.environment != memory.environment || book.row.zone != memory.zone) {
+    book.judge_all = true;
+  }
+  book.row.environment = memory.environment;
+  book.row.zone = memory.zone;
+  weigh_watched(book, now);
 }
 
-std::map<std::string, Evaluator::Peers> Evaluator::peers_by_environment(
-    const std::vector<Testimony>& testimonies) const {
-  std::map<std::string, Peers> peers;
-  std::map<std::string, std::string> environments;
-  for (const auto& t : testimonies) {
-    environments[t.row.cluster] = t.row.environment;
-    for (const auto& [key, evidence] : t.evidence.deployments) {
-      peers[t.row.environment][{key.space, key.name}].insert(key.cluster);
-    }
+Case Evaluator::make_case(const ClusterBook& book, const WorkloadKey& key, const Round& round,
+                          const DeploymentEvidence* observed) const {
+  Case matter;
+  matter.now = round.now;
+  matter.interval = book.interval;
+  matter.witness = book.witness;
+  matter.witness_text = book.text;
+  matter.frozen = book.frozen;
+  matter.observed = observed;
+  matter.desired = round.desired.find(key, book.row.environment);
+  if (!matter.desired && observed && observed->managed && key.kind == Kind::Deployment &&
+      round.desired.knows(key.space, key.name)) {
+    matter.desired = Desired{};
+    matter.desired->source = "file " + round.desired.name();
+    matter.desired->wanted = false;
+    matter.desired->as_of = round.desired.as_of();
   }
-  for (const auto& [key, memory] : workloads_) {  // of silent clusters
-    peers[environments[key.cluster]][{key.space, key.name}].insert(key.cluster);
-  }
-  return peers;
+  const auto& namespaces = book.by_watch ? book.watched->namespaces : book.surroundings.namespaces;
+  matter.namespace_missing = !namespaces.empty() && !namespaces.contains(key.space);
+  return matter;
 }
 
-/// A Deployment that nobody wants and whose series have ended is gone, once its cluster has said so
+/// A workload that nobody wants and whose series have ended is gone, once its cluster has said so
 /// for a while: when kube-state-metrics dies, its series end a moment before `up` says why.
-bool Evaluator::forget(const Case& matter, const WorkloadKey& key) {
-  if (matter.observed || matter.desired || matter.witness != Witness::Sound) return false;
-  const auto found = workloads_.find(key);
-  if (found == workloads_.end() || !found->second.absent_since) return false;
-  if (matter.now - *found->second.absent_since < std::max(kForgetAfter, 2 * matter.interval))
+bool Evaluator::forget(ClusterBook& book, const Case& matter, const WorkloadKey& key) {
+  const bool wanted = matter.desired && matter.desired->wanted;
+  if (matter.observed || wanted || matter.witness != Witness::Sound) return false;
+  const auto found = book.workloads.find(key);
+  if (found == book.workloads.end() || !found->second.memory.absent_since) return false;
+  if (matter.now - *found->second.memory.absent_since < std::max(kForgetAfter, 2 * matter.interval))
     return false;
-  workloads_.erase(found);
+  WorkloadEvent gone;
+  gone.kind = EventKind::Gone;
+  gone.at = *found->second.memory.absent_since;
+  events_.push_back({key, std::move(gone), 0});
+  book.workloads.erase(found);
+  unsaved_.insert(key);
+  rows_changed_ = true;
+  last_removal_ = ++version_;
   return true;
 }
 
-DeploymentRow Evaluator::make_row(const Testimony& t, const Case& matter, const WorkloadKey& key,
-                                  Judgement judgement) {
-  DeploymentRow row;
-  row.key = key;
-  row.environment = t.row.environment;
-  row.zone = t.row.zone;
-  row.desired = judgement.memory.spec_replicas;
-  if (matter.desired && matter.desired->replicas) row.desired = matter.desired->replicas;
-  row.desired_source = matter.desired ? matter.desired->source : "its own spec";
-  row.verdict = std::move(judgement.verdict);
-  if (matter.observed && t.witness != Witness::Silent && t.witness != Witness::Warming) {
-    row.updated = integer(matter.observed->updated);
-    row.ready = integer(matter.observed->ready);
-    row.available = integer(matter.observed->available);
-    if (const auto oldest = matter.observed->oldest()) {
-      row.evidence_age = std::max<model::DurationMs>(0, matter.now - *oldest);
-    }
-  }
-  return row;
+void Evaluator::keep_row(ClusterBook& book, const WorkloadKey& key, DeploymentRow row) {
+  RowPtr& kept = book.workloads[key].row;
+  const bool same = kept && same_to_readers(*kept, row);
+  row.version = same ? kept->version : ++version_;
+  kept = std::make_shared<const DeploymentRow>(std::move(row));
+  rows_changed_ = true;
 }
 
-void Evaluator::judge_cluster(Testimony& t, std::set<WorkloadKey> keys, const Peers& peers,
-                              const DesiredFile& desired, model::TimestampMs now,
-                              FleetSnapshot& fleet) {
-  for (const auto& [key, evidence] : t.evidence.deployments) keys.insert(key);
-  for (auto& key : desired.in_cluster(t.row.cluster, t.row.environment))
-    keys.insert(std::move(key));
-  for (const auto& key : keys) {
-    Case matter;
-    matter.now = now;
-    matter.interval = t.interval;
-    matter.witness = t.witness;
-    matter.witness_text = t.text;
-    const auto observed = t.evidence.deployments.find(key);
-    if (observed != t.evidence.deployments.end()) matter.observed = &observed->second;
-    matter.desired = desired.find(key, t.row.environment);
-    matter.namespace_missing =
-        !t.evidence.namespaces.empty() && !t.evidence.namespaces.contains(key.space);
-    if (forget(matter, key)) continue;
-    const auto same = peers.find({key.space, key.name});
-    if (!matter.desired && same != peers.end()) {
-      const std::string others = list_without(same->second, key.cluster);
-      if (!others.empty())
-        matter.desired = Desired{std::nullopt, "inferred: also in " + others, false, now};
-    }
-    if (!matter.observed && (!matter.desired || !matter.desired->binding) &&
-        !workloads_.contains(key))
-      continue;
-    Judgement judgement = judge(matter, std::move(workloads_[key]));
-    workloads_[key] = judgement.memory;
-    DeploymentRow row = make_row(t, matter, key, std::move(judgement));
-    ++t.row.deployments[static_cast<size_t>(row.verdict.phase)];
-    fleet.deployments.push_back(std::move(row));
+void Evaluator::judge_workload(ClusterBook& book, const WorkloadKey& key, const Round& round) {
+  std::optional<DeploymentEvidence> read;
+  const DeploymentEvidence* observed = nullptr;
+  if (book.by_watch) {
+    const auto found = book.watched->deployments.find(key);
+    if (found != book.watched->deployments.end()) observed = &found->second;
+  } else {
+    read = book.state.evidence(key, evidence_bound(book.interval));
+    observed = read ? &*read : nullptr;
   }
+  const Case matter = make_case(book, key, round, observed);
+  if (forget(book, matter, key)) return;
+  const bool bound = matter.desired && matter.desired->wanted;
+  const auto known = book.workloads.find(key);
+  if (!observed && !bound && known == book.workloads.end()) return;
+  ClusterBook::Workload& workload = book.workloads[key];
+  Judgement judgement = judge(matter, std::move(workload.memory));
+  ++judged_;
+  workload.memory = judgement.memory;
+  workload.restless = !judgement.settled;
+  for (auto& event : judgement.events) events_.push_back({key, std::move(event), 0});
+  unsaved_.insert(key);
+  keep_row(book, key, make_row(book.row, matter, key, std::move(judgement)));
+}
+
+void Evaluator::judge_cluster(ClusterBook& book, const Round& round) {
+  std::unordered_set<WorkloadKey, WorkloadKeyHash> keys = std::move(book.pending);
+  book.pending.clear();
+  for (const auto& [key, workload] : book.workloads) {
+    if (book.judge_all || workload.restless) keys.insert(key);
+  }
+  if (book.judge_all) {
+    for (auto& key : book.state.workloads()) keys.insert(std::move(key));
+    for (auto& key : round.desired.in_cluster(book.row.cluster, book.row.environment))
+      keys.insert(std::move(key));
+    if (book.by_watch) {
+      for (const auto& [key, evidence] : book.watched->deployments) keys.insert(key);
+    }
+  }
+  book.judge_all = false;
+  for (const auto& key : keys) judge_workload(book, key, round);
+}
+
+FleetSnapshot Evaluator::publish(model::TimestampMs now) {
+  FleetSnapshot fleet;
+  fleet.evaluated_at = now;
+  if (rows_changed_) {
+    sorted_.clear();
+    for (auto& [name, book] : books_) {
+      book->row.deployments = {};
+      for (const auto& [key, workload] : book->workloads) {
+        if (!workload.row) continue;
+        ++book->row.deployments[static_cast<size_t>(workload.row->verdict.phase)];
+        book->row.version = std::max(book->row.version, workload.row->version);
+        sorted_.push_back(workload.row);
+      }
+    }
+    std::sort(sorted_.begin(), sorted_.end(), [](const RowPtr& a, const RowPtr& b) {
+      return std::tie(a->verdict.phase, a->key) < std::tie(b->verdict.phase, b->key);
+    });
+    rows_changed_ = false;
+  }
+  fleet.deployments = sorted_;
+  fleet.version = version_;
+  fleet.last_removal = last_removal_;
+  for (const auto& [name, book] : books_) fleet.clusters.push_back(book->row);
+  return fleet;
 }
 
 FleetSnapshot Evaluator::evaluate(const std::vector<store::ClusterArrival>& arrivals,
                                   const DesiredFile& desired, model::TimestampMs now) {
+  const Round round{desired, now};
   std::map<std::string, store::ClusterArrival> all;
-  for (const auto& arrival : arrivals) all[arrival.cluster] = arrival;
-  for (const auto& [name, memory] : clusters_) {  // known of old, and nothing since
-    if (all.contains(name)) continue;
-    store::ClusterArrival arrival;
-    arrival.cluster = name;
-    arrival.silence = now - started_at_;
-    arrival.silent = true;
-    all[name] = arrival;
+  for (const auto& arrival : arrivals) {
+    book(arrival.cluster);
+    all[arrival.cluster] = arrival;
   }
-  std::vector<Testimony> testimonies;
-  testimonies.reserve(all.size());
-  for (const auto& [name, arrival] : all) testimonies.push_back(hear(arrival, now));
-  const auto peers = peers_by_environment(testimonies);
-  std::map<std::string, std::set<WorkloadKey>> remembered;
-  for (const auto& [key, memory] : workloads_) remembered[key.cluster].insert(key);
-  FleetSnapshot fleet;
-  fleet.evaluated_at = now;
-  for (auto& t : testimonies) {
-    const auto own = peers.find(t.row.environment);
-    judge_cluster(t, std::move(remembered[t.row.cluster]),
-                  own == peers.end() ? Peers{} : own->second, desired, now, fleet);
-    fleet.clusters.push_back(std::move(t.row));
+  take_changes();
+  std::vector<std::shared_ptr<const ClusterEvidence>> watched;
+  if (watched_) watched = watched_();
+  for (auto& evidence : watched) {
+    ClusterBook& own = book(evidence->cluster);
+    if (own.watched != evidence) own.judge_all = true;
+    own.watched = std::move(evidence);
   }
-  std::sort(fleet.deployments.begin(), fleet.deployments.end(),
-            [](const DeploymentRow& a, const DeploymentRow& b) {
-              return std::tie(a.verdict.phase, a.key) < std::tie(b.verdict.phase, b.key);
-            });
-  return fleet;
+  if (desired.as_of() != desired_as_of_) {
+    desired_as_of_ = desired.as_of();
+    for (const auto& [name, book] : books_) book->judge_all = true;
+    for (const auto& name : desired.clusters()) book(name);
+  }
+  for (const auto& [name, book] : books_) {
+    const auto arrival = all.find(name);
+    if (arrival != all.end()) {
+      hear(*book, arrival->second, now);
+    } else if (!book->restored) {
+      weigh_watched(*book, now);
+      if (!book->by_watch) {
+        book->row.state = ClusterState::Never;
+        book->find(Witness::Never, "no sample of this cluster has ever arrived");
+      }
+    } else {  // known of old, and nothing since
+      store::ClusterArrival silent;
+      silent.cluster = name;
+      silent.silence = now - started_at_;
+      silent.silent = true;
+      hear(*book, silent, now);
+    }
+    judge_cluster(*book, round);
+  }
+  return publish(now);
 }
 
 }  // namespace aerie::clusters

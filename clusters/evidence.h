@@ -73,8 +73,8 @@ struct QuotaEvidence {
   MaybeFact used;
 };
 
-/// All that is known of one Deployment in one cluster. A value; built by assemble(), judged by
-/// judge().
+/// All that is known of one workload in one cluster. A value, judged by judge(). Named after the
+/// first of its kinds; a DaemonSet's replicas are the nodes it should run on.
 struct DeploymentEvidence {
   WorkloadKey key;
   MaybeFact spec_replicas;
@@ -92,6 +92,7 @@ struct DeploymentEvidence {
   std::optional<Condition>
       replica_failure;      ///< empty although others are known: the Deployment does not have it
   bool autoscaled = false;  ///< an autoscaler owns its replicas
+  bool managed = false;     ///< a federation's label says that it put it there
   std::vector<ReplicaSetEvidence> replica_sets;
   std::vector<PodEvidence> pods;
   std::vector<QuotaEvidence> quotas;  ///< of its namespace
@@ -102,11 +103,19 @@ struct DeploymentEvidence {
   /// Oldest time among the known required facts; empty if none is known.
   std::optional<model::TimestampMs> oldest() const;
   std::optional<model::TimestampMs> newest() const;
+  /// Images of the pods of the newest template, sorted, each once; empty: not known.
+  std::vector<std::string> images() const;
   bool conditions_known() const { return progressing || available_condition || replica_failure; }
   /// The ReplicaSet of the newest template, or null when it does not exist or cannot be told. By
   /// revision where known; else the one whose pods are the updated ones (the newest by creation
   /// would be wrong after a rollback).
   const ReplicaSetEvidence* new_replica_set() const;
+};
+
+/// What one evaluation can learn of a cluster without reading its workloads.
+struct ShardCount {
+  size_t alive = 0;
+  size_t total = 0;  ///< 0: not sharded, or not told
 };
 
 /// What Prometheus scraped: job and instance.
@@ -122,6 +131,8 @@ struct ClusterEvidence {
   std::set<Target> targets;          ///< those the Deployments' series came from
   std::set<Target> down;             ///< every target of the cluster whose `up` is 0 now
   std::set<std::string> namespaces;  ///< empty: not told
+  ShardCount shards;
+  std::set<std::string> unlistable;  ///< resources kube-state-metrics fails to list or watch
   std::map<WorkloadKey, DeploymentEvidence> deployments;
 };
 

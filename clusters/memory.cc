@@ -57,6 +57,16 @@ void parse_progress(std::string_view text, Memory& memory) {
   memory.progress = std::move(p);
 }
 
+void parse_rollout(std::string_view text, Memory& memory) {
+  const auto began = number(word(text));
+  if (!began) return;
+  Memory::Rollout rollout{*began};
+  rollout.first_pod = text.find('p') != std::string_view::npos;
+  rollout.first_ready = text.find('r') != std::string_view::npos;
+  rollout.half_ready = text.find('h') != std::string_view::npos;
+  memory.rollout = rollout;
+}
+
 void parse_line(std::string_view key, std::string_view text, Memory& memory) {
   if (key == "standing") memory.standing = parse_standing(text);
   if (key == "last_known") memory.last_known = parse_standing(text);
@@ -64,6 +74,9 @@ void parse_line(std::string_view key, std::string_view text, Memory& memory) {
   if (key == "progress") parse_progress(text, memory);
   if (key == "replica_set") memory.replica_set = text;
   if (key == "spec_replicas") memory.spec_replicas = number(text);
+  if (key == "generation") memory.generation = number(text);
+  if (key == "rollout") parse_rollout(text, memory);
+  if (key == "last_complete") memory.last_complete = number(text);
   if (key == "short_since") memory.short_since = number(text);
   if (key == "completed") {
     if (const auto replicas = number(word(text))) memory.completed = {*replicas, std::string(text)};
@@ -95,6 +108,12 @@ std::string Memory::encode() const {
   }
   if (!replica_set.empty()) line("replica_set", replica_set);
   if (spec_replicas) line("spec_replicas", std::to_string(*spec_replicas));
+  if (generation) line("generation", std::to_string(*generation));
+  if (rollout) {
+    line("rollout", fmt::format("{} {}{}{}", rollout->began, rollout->first_pod ? "p" : "",
+                                rollout->first_ready ? "r" : "", rollout->half_ready ? "h" : ""));
+  }
+  if (last_complete) line("last_complete", std::to_string(*last_complete));
   if (short_since) line("short_since", std::to_string(*short_since));
   return out;
 }

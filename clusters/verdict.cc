@@ -67,6 +67,14 @@ class Judge {
   void check_mismatch(Finding& finding);
   bool rollout_has_ended() const;
   bool deadline_exceeded() const;
+  bool observed() const;
+  bool held_back() const;
+  void note_rollout(bool complete);
+  void tell(EventKind kind, model::TimestampMs at, std::string message);
+  void tell_change(const std::optional<Memory::Standing>& before, const Finding& finding);
+  bool settled(Phase phase) const;
+  std::vector<std::string> warnings() const;
+  void check_template(Finding& finding);
   bool complete() const;
   bool recently_crashing() const;
   std::optional<Finding> blocked(Phase phase, bool fatal) const;
@@ -75,6 +83,7 @@ class Judge {
   const Case& case_;
   Memory memory_;
   std::vector<Cause> causes_;
+  std::vector<WorkloadEvent> events_;
 };
 
 Judge::Finding Judge::unknown(std::string reason, std::string message) const {
@@ -96,8 +105,8 @@ void Judge::note_template() {
 void Judge::note_progress() {
   if (!e().missing().empty()) return;
   Memory::Progress now;
-  now.of =
-      fmt::format("{} {} {}", memory_.replica_set, count(e().spec_replicas), count(e().generation));
+  now.of = fmt::format("{} {} {}", memory_.replica_set, count(e().spec_replicas),
+                       e().generation ? count(e().generation) : 0);
   now.updated = count(e().updated);
   now.old = count(e().replicas) - now.updated;
   now.ready = count(e().ready);
@@ -186,12 +195,13 @@ bool Judge::deadline_exceeded() const {
   // Before kube-state-metrics 2.17 there is no reason; false means the deadline (or a ReplicaSet
   // that cannot be created).
   return condition->reason == "ProgressDeadlineExceeded" ||
+         condition->reason == "RolloutDegraded" ||
          (condition->reason.empty() && condition->status == Truth::False);
 }
 
 bool Judge::rollout_has_ended() const {
   const std::string reason = e().progressing ? e().progressing->reason : std::string();
-  if (reason == "NewReplicaSetAvailable") return true;
+  if (reason == "NewReplicaSetAvailable" || reason == "Healthy") return true;
   if (!memory_.completed || deadline_exceeded()) return false;
   if (reason == "ReplicaSetUpdated" || reason == "NewReplicaSetCreated" ||
       reason == "FoundNewReplicaSet") {
@@ -204,11 +214,23 @@ bool Judge::rollout_has_ended() const {
   return count(e().updated) >= std::min(count(e().spec_replicas), memory_.completed->replicas);
 }
 
+bool Judge::observed() const {
+  if (!e().generation || !e().observed_generation) return true;  // kinds that do not tell
+  return count(e().observed_generation) >= count(e().generation);
+}
+
+/// OnDelete, a partition, or the moment between two pods: everything serves, not all of it is new.
+/// The series do not say which of the three.
+bool Judge::held_back() const {
+  const bool in_place = e().key.kind == Kind::StatefulSet || e().key.kind == Kind::DaemonSet;
+  const int64_t wanted = count(e().spec_replicas);
+  return in_place && count(e().updated) < wanted && count(e().available) == wanted;
+}
+
 bool Judge::complete() const {
   const int64_t wanted = count(e().spec_replicas);
-  return count(e().observed_generation) >= count(e().generation) && count(e().updated) == wanted &&
-         count(e().replicas) == wanted && count(e().ready) == wanted &&
-         count(e().available) == wanted;
+  return observed() && count(e().updated) == wanted && count(e().replicas) == wanted &&
+         count(e().ready) == wanted && count(e().available) == wanted;
 }
 
 bool Judge::recently_crashing() const {
@@ -232,10 +254,11 @@ std::optional<Judge::Finding> Judge::torn() {
 
 std::optional<Judge::Finding> Judge::partial() {
   const auto missing = e().missing();
-  if (missing.empty()) return std::nullopt;
+  if (missing.empty() && !case_.frozen) return std::nullopt;
   // Bad news needs no completeness: what was not seen cannot make it good.
   if (auto finding = blocked(Phase::Stalled, true)) return finding;
   if (deadline_exceeded()) return with_cause(Phase::Stalled, "ProgressDeadlineExceeded", {});
+  if (missing.empty()) return unknown("PartialData", case_.witness_text);
   return unknown("PartialData", "kube-state-metrics does not say " + join(missing));
 }
 
@@ -243,7 +266,7 @@ Judge::Finding Judge::absent() {
   if (case_.witness == Witness::Partial) {
     return unknown("PartialData", case_.witness_text);
   }
-  if (!case_.desired || !case_.desired->binding) {
+  if (!case_.desired || !case_.desired->binding || !case_.desired->wanted) {
     return unknown("PartialData", "its series have ended");
   }
   const auto& desired = *case_.desired;
@@ -288,7 +311,11 @@ Judge::Finding Judge::running_rollout() {
     memory_.completed.reset();
   const std::string numbers = fmt::format("{} of {} updated, {} available", count(e().updated),
                                           count(e().spec_replicas), count(e().available));
-  if (deadline_exceeded()) return with_cause(Phase::Stalled, "ProgressDeadlineExceeded", numbers);
+  if (deadline_exceeded()) {
+    const bool rollout = e().progressing->reason == "RolloutDegraded";
+    return with_cause(Phase::Stalled, rollout ? "RolloutDegraded" : "ProgressDeadlineExceeded",
+                      numbers);
+  }
   if (memory_.progress && case_.now - memory_.progress->at > kProgressDeadline) {
     return with_cause(Phase::Stalled, "NoProgress", numbers);
   }
@@ -306,29 +333,39 @@ Judge::Finding Judge::present() {
   note_causes();
   if (e().spec_replicas) memory_.spec_replicas = count(e().spec_replicas);
   if (auto finding = torn()) return *finding;
+  const bool unwanted = case_.desired && !case_.desired->wanted;
+  if (unwanted && !e().deletion) {
+    return {Phase::NotDesired, "Orphan", case_.desired->source + " does not want it here"};
+  }
   if (e().deletion) return {Phase::Progressing, "Terminating", "being deleted"};
   if (auto finding = partial()) return *finding;
-  const bool observed = count(e().observed_generation) >= count(e().generation);
-  const bool lagging = holds(memory_.unobserved_since, !observed, kObserveLimit);
+  note_rollout(complete());
+  const bool seen = observed();
+  const bool lagging = holds(memory_.unobserved_since, !seen, kObserveLimit);
   if (lagging) {
     return {Phase::Stalled, "ControllerLag",
-            "the Deployment controller has not looked at the newest spec for a minute"};
+            "its controller has not looked at the newest spec for a minute"};
   }
-  if (!observed)
-    return {Phase::Progressing, "NotObserved",
-            "the Deployment controller has not looked at it yet"};
+  if (!seen) return {Phase::Progressing, "NotObserved", "its controller has not looked at it yet"};
   if (count(e().spec_replicas) == 0 && count(e().replicas) == 0) return {Phase::Idle, {}, {}};
   if (complete()) {
     if (recently_crashing()) {
       return {memory_.standing->phase, memory_.standing->reason,
               "its pods crashed less than a minute ago"};
     }
+    if (!memory_.standing || memory_.standing->phase != Phase::Complete)
+      memory_.last_complete = *e().oldest();
     memory_.completed = Memory::Completed{count(e().spec_replicas), memory_.replica_set};
     memory_.short_since.reset();
     return {Phase::Complete, {}, {}};
   }
   if (e().paused && e().paused->value == 1) {
     return {Phase::Progressing, "Paused", "paused before it was complete"};
+  }
+  if (held_back()) {
+    return {Phase::Progressing, "HeldBack",
+            fmt::format("all {} serve, {} of them are of the newest revision",
+                        count(e().spec_replicas), count(e().updated))};
   }
   if (auto finding = ended_rollout()) return *finding;
   return running_rollout();
@@ -350,8 +387,114 @@ void Judge::check_mismatch(Finding& finding) {
   }
 }
 
+void Judge::check_template(Finding& finding) {
+  const bool comparable = case_.observed && case_.desired && !case_.desired->image.empty() &&
+                          finding.phase != Phase::Unknown;
+  const auto images = comparable ? e().images() : std::vector<std::string>{};
+  const bool differs =
+      comparable && !images.empty() &&
+      std::find(images.begin(), images.end(), case_.desired->image) == images.end();
+  const model::DurationMs hold = std::max(kMismatchHold, 2 * case_.interval);
+  if (!holds(memory_.template_mismatch_since, differs, hold)) return;
+  const std::string text = fmt::format("{} asks for image {}, its pods run {}",
+                                       case_.desired->source, case_.desired->image, join(images));
+  if (is_bad(finding.phase)) {
+    finding.message += (finding.message.empty() ? "" : "; ") + text;
+  } else {
+    finding = {Phase::Degraded, "TemplateMismatch", text};
+  }
+}
+
+void Judge::tell(EventKind kind, model::TimestampMs at, std::string message) {
+  WorkloadEvent event;
+  event.kind = kind;
+  event.at = at;
+  event.message = std::move(message);
+  if (memory_.rollout) event.took = std::max<model::DurationMs>(0, at - memory_.rollout->began);
+  events_.push_back(std::move(event));
+}
+
+/// A rollout is seen to begin when the generation grows and what is there no longer satisfies it.
+void Judge::note_rollout(bool complete) {
+  const model::TimestampMs at = *e().newest();
+  if (e().generation) {
+    const int64_t generation = count(e().generation);
+    const bool bumped = memory_.generation && generation > *memory_.generation;
+    if (bumped) tell(EventKind::GenerationBumped, at, fmt::format("generation {}", generation));
+    if (bumped && !memory_.rollout && !(complete && observed()))
+      memory_.rollout = Memory::Rollout{at};
+    if (bumped && memory_.rollout && memory_.rollout->began == at) {
+      tell(EventKind::RolloutStarted, at,
+           fmt::format("{} replicas wanted", count(e().spec_replicas)));
+    }
+    memory_.generation = generation;
+  }
+  if (!memory_.rollout) return;
+  Memory::Rollout& rollout = *memory_.rollout;
+  const auto* newest = e().new_replica_set();
+  const int64_t wanted = count(e().spec_replicas);
+  const int64_t made = newest && newest->status ? count(newest->status) : count(e().updated);
+  const int64_t ready = newest && newest->ready ? count(newest->ready)
+                                                : std::min(count(e().updated), count(e().ready));
+  const auto once = [&](bool& done, bool now, EventKind kind, int64_t n) {
+    if (done || !now) return;
+    done = true;
+    tell(kind, at, fmt::format("{} of {}", n, wanted));
+  };
+  if (observed()) {
+    once(rollout.first_pod, made > 0, EventKind::FirstPod, made);
+    once(rollout.first_ready, ready > 0, EventKind::FirstReady, ready);
+    once(rollout.half_ready, ready > 0 && 2 * ready >= wanted, EventKind::HalfReady, ready);
+  }
+  if (!complete) return;
+  tell(EventKind::Completed, at, fmt::format("{} of {}", wanted, wanted));
+  memory_.rollout.reset();
+}
+
+void Judge::tell_change(const std::optional<Memory::Standing>& before, const Finding& finding) {
+  const Phase phase = finding.phase;
+  if (before && before->phase == phase) return;
+  const bool was_unknown = before && before->phase == Phase::Unknown;
+  // Behind the silence nothing has changed: it is known again, that is all.
+  const bool as_before = was_unknown && memory_.last_known && memory_.last_known->phase == phase;
+  if (was_unknown) tell(EventKind::KnownAgain, case_.now, {});
+  if (as_before) return;
+  const std::string text = finding.message;
+  const Phase known = memory_.last_known ? memory_.last_known->phase : Phase::Unknown;
+  switch (phase) {
+    case Phase::Stalled: return tell(EventKind::Stalled, case_.now, text);
+    case Phase::Degraded: return tell(EventKind::Degraded, case_.now, text);
+    case Phase::NotPropagated: return tell(EventKind::NotPropagated, case_.now, text);
+    case Phase::NotDesired: return tell(EventKind::NotDesired, case_.now, text);
+    case Phase::Unknown:
+      if (before) tell(EventKind::BecameUnknown, case_.now, text);
+      return;
+    default:
+      if (is_bad(known)) tell(EventKind::Recovered, case_.now, text);
+  }
+}
+
+std::vector<std::string> Judge::warnings() const {
+  std::vector<std::string> texts;
+  if (!case_.observed) return texts;
+  double restarts = 0;
+  for (const auto& pod : e().pods) restarts += pod.restarts_10m + pod.init_restarts_10m;
+  if (restarts > 0) texts.push_back(fmt::format("Restarting: {} in 10 minutes", restarts));
+  return texts;
+}
+
+bool Judge::settled(Phase phase) const {
+  if (phase == Phase::Unknown) {
+    return case_.witness == Witness::Silent || case_.witness == Witness::Never;
+  }
+  return (phase == Phase::Complete || phase == Phase::Idle) && memory_.causes.empty() &&
+         !memory_.torn_since && !memory_.mismatch_since && !memory_.template_mismatch_since &&
+         warnings().empty();
+}
+
 Judge::Finding Judge::decide() {
   if (case_.witness == Witness::Warming) return unknown("Warming", case_.witness_text);
+  if (case_.witness == Witness::Never) return unknown("UnknownCluster", case_.witness_text);
   if (case_.witness == Witness::Silent) return unknown("StaleData", case_.witness_text);
   if (!case_.observed) {
     if (!memory_.absent_since) memory_.absent_since = case_.now;
@@ -363,6 +506,12 @@ Judge::Finding Judge::decide() {
 Judgement Judge::run() {
   Finding finding = decide();
   check_mismatch(finding);
+  check_template(finding);
+  tell_change(memory_.standing, finding);
+  for (auto& event : events_) {
+    event.phase = finding.phase;
+    event.reason = finding.reason;
+  }
   Memory::Standing standing{finding.phase, finding.reason, case_.now};
   // A phase that was only hidden behind Unknown has not begun anew.
   for (const auto* before : {&memory_.last_known, &memory_.standing}) {
@@ -370,9 +519,10 @@ Judgement Judge::run() {
   }
   memory_.standing = standing;
   if (finding.phase != Phase::Unknown) memory_.last_known = standing;
-  Verdict verdict{finding.phase, std::move(finding.reason), std::move(finding.message),
-                  standing.since, std::move(causes_)};
-  return {std::move(verdict), std::move(memory_)};
+  Verdict verdict{finding.phase,  std::move(finding.reason), std::move(finding.message),
+                  standing.since, std::move(causes_),        warnings()};
+  const bool rests = settled(verdict.phase);
+  return {std::move(verdict), std::move(memory_), std::move(events_), rests};
 }
 
 }  // namespace

@@ -11,13 +11,27 @@ namespace aerie::clusters {
 /// The name under which series without a `cluster` label are booked.
 inline constexpr std::string_view kUnlabelledCluster = "unlabelled";
 
-/// One Deployment in one cluster. Ordered by namespace, name, cluster, so that the same object of
-/// all clusters stands together.
+/// What rolls out Pods. Deployment unless said otherwise.
+enum class Kind : uint8_t { Deployment, Rollout, StatefulSet, DaemonSet };
+inline constexpr size_t kKinds = 4;
+
+/// "Deployment", as Kubernetes spells it.
+std::string_view kind_name(Kind kind);
+/// Takes any case and the plural: "deployment", "StatefulSets".
+std::optional<Kind> parse_kind(std::string_view name);
+
+/// One workload in one cluster. Ordered by namespace, name, kind, cluster, so that the same object
+/// of all clusters stands together.
 struct WorkloadKey {
   std::string space;  ///< the Kubernetes namespace (`namespace` is a C++ keyword)
   std::string name;
   std::string cluster;
-  auto operator<=>(const WorkloadKey&) const = default;
+  Kind kind = Kind::Deployment;
+  bool operator==(const WorkloadKey&) const = default;
+  std::strong_ordering operator<=>(const WorkloadKey& other) const;
+};
+struct WorkloadKeyHash {
+  size_t operator()(const WorkloadKey& key) const;
 };
 
 /// What became of the Deployment, independent of why. The order is that of the screen: worst first.

@@ -20,6 +20,8 @@
 #include "base/work_pool.h"
 #include "clusters/api.h"
 #include "clusters/cluster_view.h"
+#include "clusters/kube_api.h"
+#include "clusters/series_meaning.h"
 #include "dashboards/web.h"
 #include "http/server.h"
 #include "ingest/identity.h"
@@ -31,6 +33,7 @@
 #include "server/status_api.h"
 #include "store/file_system.h"
 #include "store/store.h"
+#include "store/tap.h"
 
 namespace aerie::server {
 namespace {
@@ -216,6 +219,7 @@ class RunningApplication final : public Application {
 
   http::Router starting_routes_;
   std::unique_ptr<http::Server> server_;
+  store::Tap tap_{[](std::string_view name) { return clusters::meaning_of(name) != nullptr; }};
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<query::Engine> engine_;
   std::unique_ptr<query::QueryApi> query_api_;
@@ -284,6 +288,7 @@ Status RunningApplication::open_store() {
   const auto config = config_.copy();
   options.out_of_order_window = config->out_of_order_time_window;
   options.backfill_days_per_hour = config->backfill_days_per_hour;
+  options.tap = &tap_;
   auto store = store::Store::open(std::move(options), clock_, files_, metrics_);
   if (!store) return std::move(store).error().with("open --storage.path " + flags_.storage_path);
   store_ = std::move(*store);
@@ -364,7 +369,8 @@ Result<std::unique_ptr<Generation>> RunningApplication::make_generation(
       .table = std::move(*table),
       .pool = background_pool_,
       .clock = clock_,
-      .metrics = metrics_};
+      .metrics = metrics_,
+      .tapped = [this] { return tap_.take(); }};
   clusters::ClusterViewOptions options;
   options.desired_file = config->desired_state_file;
   auto view = clusters::ClusterView::open(std::move(options), std::move(ports));
@@ -381,6 +387,7 @@ Result<std::unique_ptr<Generation>> RunningApplication::make_generation(
       });
   ingest::register_status_routes(routes, api_pool_, *generation->remote_write, store_->arrivals());
   clusters::register_routes(routes, api_pool_, *generation->clusters);
+  clusters::register_kube_routes(routes, api_pool_, *generation->clusters);
   alerting::register_routes(routes, api_pool_, *rules_);
   alerting::register_relay_routes(routes, api_pool_, *relay_, clock_);
   dashboards::register_web(routes, api_pool_);

@@ -47,7 +47,7 @@ TEST_CASE("a healthy fleet is complete, with the identity of its clusters") {
   CHECK(f.fleet()->clusters[0].environment == "production");
   CHECK(f.fleet()->clusters[0].zone == "zone-of-gondor");
   CHECK(f.fleet()->clusters[0].state == ClusterState::Fresh);
-  CHECK(f.row("gondor", "shop", "nginx")->desired_source == "inferred: also in rohan");
+  CHECK(f.row("gondor", "shop", "nginx")->desired_source.empty());
   CHECK(f.own(phase_series("gondor", "Complete")) == "1");
   CHECK(f.own(up_series("gondor")) == "1");
 }
@@ -212,4 +212,171 @@ TEST_CASE("a view that is destroyed right after its start leaves nothing behind 
     FleetFixture f;
     f.view->start();
   }
+}
+
+TEST_CASE("what happened is kept over a restart, and what was told once is not told again") {
+  FleetFixture f;
+  f.deploy("gondor", "shop", "nginx", 3);
+  f.run(60);
+  CHECK(f.view->timeline().of("shop", "nginx", Kind::Deployment).empty());
+  f.set("gondor", "nginx", "metadata_generation", 2);
+  f.run(15);
+  f.set("gondor", "nginx", "status_observed_generation", 2);
+  f.run(15);
+  auto entries = f.view->timeline().of("shop", "nginx", Kind::Deployment);
+  REQUIRE(entries.size() >= 2);
+  CHECK(entries[0]->event.kind == EventKind::GenerationBumped);
+  CHECK(entries.back()->event.kind == EventKind::Completed);
+  const size_t count = entries.size();
+  f.restart();
+  f.run(60);
+  entries = f.view->timeline().of("shop", "nginx", Kind::Deployment);
+  REQUIRE(entries.size() >= count);
+  CHECK(entries[0]->event.kind == EventKind::GenerationBumped);
+  CHECK(entries[0]->number == 1);
+  CHECK(entries[count - 1]->event.kind == EventKind::Completed);
+}
+
+TEST_CASE("rollouts are counted by how long they took") {
+  FleetFixture f;
+  f.deploy("gondor", "shop", "nginx", 3);
+  f.run(60);
+  f.set("gondor", "nginx", "metadata_generation", 2);
+  f.run(30);
+  f.set("gondor", "nginx", "status_observed_generation", 2);
+  f.run(30);
+  const auto count = [&](const std::string& le) {
+    return f.own(Labels{
+        {"__name__", "aerie_rollout_duration_seconds_bucket"}, {"cluster", "gondor"}, {"le", le}});
+  };
+  CHECK(count("5") == "0");
+  CHECK(count("60") == "1");
+  CHECK(count("+Inf") == "1");
+}
+
+TEST_CASE("a workload at rest is not judged again") {
+  FleetFixture f;
+  f.deploy("gondor", "shop", "nginx", 3);
+  f.run(60);
+  const auto version = f.fleet()->version;
+  const auto row = f.fleet()->deployments.front();
+  f.run(600);
+  CHECK(f.fleet()->version == version);
+  CHECK(f.fleet()->deployments.front() == row);
+  CHECK(f.fleet()->evidence_age(*row) < 20'000);
+}
+
+TEST_CASE("a cluster that is desired and has never written is unknown, not healthy") {
+  FleetFixture f;
+  f.deploy("gondor", "shop", "nginx", 3);
+  const auto path = f.folder / "desired.yaml";
+  write_file(path, "deployments: [{namespace: shop, name: nginx, clusters: [gondor, mordor]}]\n");
+  ClusterViewOptions options;
+  options.desired_file = path.string();
+  f.restart(options);
+  f.run(60);
+  CHECK(f.phase("mordor", "shop", "nginx") == "Unknown UnknownCluster");
+  CHECK(f.fleet()->find_cluster("mordor")->state == ClusterState::Never);
+  CHECK(f.phase("gondor", "shop", "nginx") == "Complete");
+}
+
+TEST_CASE("what a federation put where the desired state does not want it is an orphan") {
+  FleetFixture f;
+  f.deploy("gondor", "shop", "nginx", 3);
+  f.deploy("rohan", "shop", "nginx", 3);
+  const auto path = f.folder / "desired.yaml";
+  write_file(path,
+             "deployments: [{namespace: shop, name: nginx, clusters: [gondor], elsewhere: "
+             "unwanted}]\n");
+  ClusterViewOptions options;
+  options.desired_file = path.string();
+  f.restart(options);
+  f.run(60);
+  CHECK(f.phase("rohan", "shop", "nginx") == "NotDesired Orphan");
+  CHECK(f.phase("gondor", "shop", "nginx") == "Complete");
+}
+
+TEST_CASE("clusters that differ from most are named, and written as series") {
+  FleetFixture f;
+  for (const char* cluster : {"gondor", "rohan"}) f.deploy(cluster, "shop", "nginx", 3);
+  f.deploy("shire", "shop", "nginx", 5);
+  f.run(60);
+  const auto sum = roll_up(*f.fleet(), "shop", "nginx");
+  REQUIRE(sum->drift.size() == 1);
+  CHECK(sum->drift[0].cluster == "shire");
+  CHECK(sum->drift[0].field == "replicas");
+  CHECK(sum->drift[0].own == "5");
+  CHECK(sum->drift[0].most == "3");
+  const Labels drift{{"__name__", "aerie_deployment_drift"},
+                     {"cluster", "shire"},
+                     {"namespace", "shop"},
+                     {"deployment", "nginx"},
+                     {"field", "replicas"}};
+  CHECK(f.own(drift) == "1");
+  f.set("shire", "nginx", "spec_replicas", 3);
+  for (const std::string field : {"", "_ready", "_available", "_updated"})
+    f.set("shire", "nginx", "status_replicas" + field, 3);
+  f.run(60);
+  CHECK(f.own(drift) == "stale");
+  CHECK(f.own(Labels{{"__name__", "aerie_federated_deployment_phase"},
+                     {"namespace", "shop"},
+                     {"deployment", "nginx"},
+                     {"phase", "Complete"}}) == "1");
+}
+
+TEST_CASE("a watch is believed while it is fresh") {
+  FleetFixture f;
+  auto watched = std::make_shared<ClusterEvidence>();
+  watched->cluster = "isengard";
+  watched->scraped_at = f.clock.now_ms();
+  DeploymentEvidence e;
+  e.key = {"shop", "nginx", "isengard"};
+  const Fact one{1, f.clock.now_ms()};
+  e.spec_replicas = e.replicas = e.ready = e.available = e.updated = one;
+  e.generation = e.observed_generation = one;
+  watched->deployments.emplace(e.key, e);
+  f.watched = {watched};
+  f.restart();
+  f.run(5);
+  CHECK(f.phase("isengard", "shop", "nginx") == "Complete");
+  f.run(200);
+  CHECK(f.phase("isengard", "shop", "nginx") == "Unknown UnknownCluster");
+}
+
+TEST_CASE("with a tap the head is read at first and when something was lost, no more") {
+  FleetFixture f;
+  std::vector<aerie::store::Tap::Event> told;
+  std::vector<std::string> lost;
+  f.tapped = [&] {
+    return aerie::store::Tap::Events{std::exchange(told, {}), std::exchange(lost, {})};
+  };
+  f.restart();
+  f.deploy("gondor", "shop", "nginx", 3);
+  f.run(30);
+  CHECK(f.phase("gondor", "shop", "nginx") == "Complete");
+  const auto tell = [&](const std::string& field, double value) {
+    told.push_back({Labels{{"__name__", "kube_deployment_" + field},
+                           {"cluster", "gondor"},
+                           {"environment", "production"},
+                           {"zone", "zone-of-gondor"},
+                           {"namespace", "shop"},
+                           {"deployment", "nginx"},
+                           {"job", "ksm"},
+                           {"instance", "ksm:8080"}},
+                    f.clock.now_ms(), value});
+  };
+  // Changes that nobody tells are not seen: the head is not read.
+  f.set("gondor", "nginx", "status_replicas_available", 1);
+  f.run(60);
+  CHECK(f.phase("gondor", "shop", "nginx") == "Complete");
+  tell("status_replicas_available", 1);
+  f.run(5);
+  CHECK(f.phase("gondor", "shop", "nginx") == "Complete");  // the rest of the scrape may be coming
+  f.run(10);
+  CHECK(f.phase("gondor", "shop", "nginx") == "Progressing NotYetAvailable");
+  f.set("gondor", "nginx", "status_replicas_available", 3);
+  f.run(15);
+  lost = {"gondor"};
+  f.run(15);
+  CHECK(f.phase("gondor", "shop", "nginx") == "Complete");
 }

@@ -9,6 +9,7 @@
 #include <set>
 #include <sstream>
 
+#include "clusters/evidence_reader.h"
 #include "clusters/kube_state.h"
 #include "clusters/verdict.h"
 #include "tools/fleet_sim/exposition.h"

@@ -32,11 +32,11 @@ FleetFixture::~FleetFixture() {
 
 void FleetFixture::restart(ClusterViewOptions options) {
   view.reset();
-  auto opened =
-      ClusterView::open(std::move(options),
-                        ClusterViewPorts{source, [this] { return arrivals(); },
-                                         [this](const auto& samples) { return write_own(samples); },
-                                         table, pool_, clock, metrics_});
+  auto opened = ClusterView::open(
+      std::move(options),
+      ClusterViewPorts{source, [this] { return arrivals(); },
+                       [this](const auto& samples) { return write_own(samples); }, table, pool_,
+                       clock, metrics_, [this] { return watched; }, tapped});
   AERIE_CHECK(opened.ok(), opened.ok() ? "" : opened.error().message());
   view = std::move(*opened);
 }
@@ -127,7 +127,7 @@ const DeploymentRow* FleetFixture::row(const std::string& cluster, const std::st
   static thread_local std::shared_ptr<const FleetSnapshot> kept;
   kept = fleet();
   for (const auto& row : kept->deployments) {
-    if (row.key == WorkloadKey{space, name, cluster}) return &row;
+    if (row->key == WorkloadKey{space, name, cluster}) return row.get();
   }
   return nullptr;
 }

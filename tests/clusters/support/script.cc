@@ -3,7 +3,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+
 #include <sstream>
+#include <utility>
 
 namespace aerie::clusters::testing {
 
@@ -58,8 +60,12 @@ void Script::put(const std::string& metric, const std::map<std::string, std::str
   series_[key] = series;
 }
 
-void Script::set_deployment(const Fields& fields) {
-  static const std::map<std::string, std::string> kMetrics = {
+namespace {
+
+using MetricNames = std::map<std::string, std::string>;
+
+const MetricNames& metric_names(Kind kind) {
+  static const MetricNames kDeployment = {
       {"spec", "kube_deployment_spec_replicas"},
       {"generation", "kube_deployment_metadata_generation"},
       {"observed", "kube_deployment_status_observed_generation"},
@@ -69,14 +75,68 @@ void Script::set_deployment(const Fields& fields) {
       {"updated", "kube_deployment_status_replicas_updated"},
       {"paused", "kube_deployment_spec_paused"},
       {"deletion", "kube_deployment_deletion_timestamp"}};
+  static const MetricNames kRollout = {{"spec", "rollout_info_replicas_desired"},
+                                       {"available", "rollout_info_replicas_available"},
+                                       {"updated", "rollout_info_replicas_updated"}};
+  static const MetricNames kStatefulSet = {
+      {"spec", "kube_statefulset_replicas"},
+      {"generation", "kube_statefulset_metadata_generation"},
+      {"observed", "kube_statefulset_status_observed_generation"},
+      {"replicas", "kube_statefulset_status_replicas"},
+      {"ready", "kube_statefulset_status_replicas_ready"},
+      {"available", "kube_statefulset_status_replicas_available"},
+      {"updated", "kube_statefulset_status_replicas_updated"}};
+  static const MetricNames kDaemonSet = {
+      {"spec", "kube_daemonset_status_desired_number_scheduled"},
+      {"generation", "kube_daemonset_metadata_generation"},
+      {"observed", "kube_daemonset_status_observed_generation"},
+      {"replicas", "kube_daemonset_status_current_number_scheduled"},
+      {"ready", "kube_daemonset_status_number_ready"},
+      {"available", "kube_daemonset_status_number_available"},
+      {"updated", "kube_daemonset_status_updated_number_scheduled"}};
+  switch (kind) {
+    case Kind::Deployment: return kDeployment;
+    case Kind::Rollout: return kRollout;
+    case Kind::StatefulSet: return kStatefulSet;
+    case Kind::DaemonSet: return kDaemonSet;
+  }
+  return kDeployment;
+}
+
+/// The label that names a workload in its own series.
+std::string own_label(Kind kind) {
+  switch (kind) {
+    case Kind::Deployment: return "deployment";
+    case Kind::Rollout: return "name";
+    case Kind::StatefulSet: return "statefulset";
+    case Kind::DaemonSet: return "daemonset";
+  }
+  return "deployment";
+}
+
+}  // namespace
+
+void Script::set_deployment(const Fields& fields) {
+  const MetricNames& names = metric_names(kind_);
   for (const auto& [field, value] : fields) {
-    const auto metric = kMetrics.find(field);
-    if (metric == kMetrics.end()) {
-      fail("unknown field of a deployment: " + field);
+    if (field == "phase" && kind_ == Kind::Rollout) {
+      for (const std::string option : {"Healthy", "Progressing", "Paused", "Degraded"}) {
+        put("rollout_info", {{"name", deployment_}, {"phase", option}}, option == value ? 1 : 0);
+      }
+      continue;
+    }
+    if (field == "managed") {
+      put("kube_deployment_labels",
+          {{"deployment", deployment_}, {"label_kubefed_io_managed", value}}, 1);
+      continue;
+    }
+    const auto metric = names.find(field);
+    if (metric == names.end()) {
+      fail("unknown field of a workload: " + field);
       continue;
     }
     if (version_1_9_ && field == "ready") continue;
-    put(metric->second, {{"deployment", deployment_}}, std::stod(value));
+    put(metric->second, {{own_label(kind_), deployment_}}, std::stod(value));
   }
 }
 
@@ -94,7 +154,10 @@ void Script::set_condition(const std::string& type, const std::string& value) {
 
 void Script::set_replica_set(const std::string& name, const Fields& fields) {
   put("kube_replicaset_owner",
-      {{"replicaset", name}, {"owner_kind", "Deployment"}, {"owner_name", deployment_}}, 1);
+      {{"replicaset", name},
+       {"owner_kind", std::string(kind_name(kind_))},
+       {"owner_name", deployment_}},
+      1);
   static const std::map<std::string, std::string> kMetrics = {
       {"spec", "kube_replicaset_spec_replicas"},
       {"status", "kube_replicaset_status_replicas"},
@@ -119,6 +182,15 @@ void Script::set_pod(const std::string& name, const Fields& fields) {
   for (const auto& [field, value] : fields) {
     if (field == "rs") {
       put("kube_pod_owner", with({{"owner_kind", "ReplicaSet"}, {"owner_name", value}}), 1);
+    } else if (field == "own") {  // a StatefulSet's or DaemonSet's
+      put("kube_pod_owner",
+          with({{"owner_kind", std::string(kind_name(kind_))}, {"owner_name", deployment_}}), 1);
+    } else if (field == "image") {
+      put("kube_pod_container_info", with({{"container", "c"}, {"image", value}}), 1);
+    } else if (field == "reason") {
+      put("kube_pod_status_reason", with({{"reason", value}}), 1);
+    } else if (field == "terminating") {
+      put("kube_pod_deletion_timestamp", pod, 1'700'000'000);
     } else if (field == "phase") {
       for (const std::string option : {"Pending", "Running", "Succeeded", "Failed", "Unknown"}) {
         put("kube_pod_status_phase", with({{"phase", option}}), option == value ? 1 : 0);
@@ -180,18 +252,25 @@ void Script::evaluate() {
   }
   for (size_t i = 0; i < samples.size(); ++i) samples[i].labels = &labels[i];
   const ClusterEvidence evidence = assemble("rohan", samples, evidence_bound(interval_));
-  const auto found = evidence.deployments.find(WorkloadKey{space_, deployment_, "rohan"});
+  const auto found = evidence.deployments.find(WorkloadKey{space_, deployment_, "rohan", kind_});
   Case matter;
   matter.observed = found == evidence.deployments.end() ? nullptr : &found->second;
   matter.desired = desired_;
   matter.witness = kube_state_gone_ ? Witness::Partial : witness_;
   matter.witness_text = kube_state_gone_ ? "kube-state-metrics does not answer" : "silent";
   matter.namespace_missing = namespace_missing_;
+  matter.frozen = frozen_;
+  if (frozen_) matter.witness_text = "kube-state-metrics cannot list *v1.Pod";
   matter.interval = interval_;
   matter.now = now_;
   Judgement judgement = judge(matter, std::move(memory_));
   memory_ = std::move(judgement.memory);
   verdict_ = std::move(judgement.verdict);
+  for (const auto& event : judgement.events) {
+    events_ += (events_.empty() ? "" : ",") + std::string(event_name(event.kind));
+    if (event.kind == EventKind::Completed && event.took)
+      events_ += fmt::format("/{}s", *event.took / 1000);
+  }
 }
 
 void Script::advance_to(model::TimestampMs t) {
@@ -218,6 +297,10 @@ void Script::expect(const std::vector<std::string>& words) {
       got += fmt::format(" since={}s", (verdict_.since - start_) / 1000);
     } else if (field == "pods") {
       got += fmt::format(" pods={}", verdict_.causes.empty() ? 0 : verdict_.causes.front().count);
+    } else if (field == "events") {  // all since the last time they were asked for
+      got += " events=" + std::exchange(events_, {});
+    } else if (field == "warnings") {
+      got += fmt::format(" warnings={}", verdict_.warnings.size());
     } else {
       fail("unknown expectation " + field);
     }
@@ -272,16 +355,25 @@ void Script::command(const std::vector<std::string>& w) {
   if (is("cluster", 2)) {
     witness_ = w[1] == "silent"    ? Witness::Silent
                : w[1] == "warming" ? Witness::Warming
+               : w[1] == "never"   ? Witness::Never
                                    : Witness::Sound;
     return;
   }
+  if (is("kind", 2)) {
+    kind_ = parse_kind(w[1]).value_or(Kind::Deployment);
+    return;
+  }
   if (is("kube_state", 2)) {
+    frozen_ = w[1] == "frozen";
     kube_state_gone_ = w[1] == "gone";
     return;
   }
   if (is("desired", 2)) {
     Desired desired;
-    if (w[1] != "unmanaged") desired.replicas = std::stoll(w[1]);
+    const Fields more = fields_of(w, 2);
+    if (more.contains("image")) desired.image = more.at("image");
+    desired.wanted = w[1] != "unwanted";
+    if (w[1] != "unmanaged" && desired.wanted) desired.replicas = std::stoll(w[1]);
     desired.source = "file desired.yaml";
     desired.binding = true;
     desired.as_of = now_;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "clusters/evidence_reader.h"
 #include "clusters/kube_state.h"
 #include "clusters/verdict.h"
 
@@ -49,6 +50,9 @@ class Script {
   std::map<std::string, Series> series_;  // by their labels' text
   std::string space_ = "shop";
   std::string deployment_ = "web";
+  Kind kind_ = Kind::Deployment;
+  bool frozen_ = false;
+  std::string events_;
   bool version_1_9_ = false;
   bool kube_state_gone_ = false;
   Witness witness_ = Witness::Sound;
