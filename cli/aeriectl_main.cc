@@ -1,5 +1,6 @@
 // aeriectl: asks a running aerie and checks files, with promtool's verbs and kubectl's tables.
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdio>
 #include <functional>
 #include <string>
@@ -7,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/import_command.h"
+#include "model/time.h"
 #include "server/flags.h"
 
 namespace {
@@ -22,6 +24,11 @@ struct Arguments {
   RangeQuery range;
   ExplainQuery explain;
   DeploymentFilter deployments;
+  EventFilter events;
+  WorkloadName workload;
+  RolloutWait rollout;
+  std::string target;  // NAME or KIND/NAME
+  std::string timeout;
   std::vector<std::string> files;
   std::string path;
   bool skip_head = false;
@@ -97,6 +104,75 @@ void add_query(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& ac
   add_explain(*query, arguments, action);
 }
 
+/// `nginx`, `deployment/nginx` or, after a kind of its own, `nginx`.
+void take_workload(Arguments& arguments) {
+  const std::string& last = arguments.positionals.back();
+  const size_t slash = last.find('/');
+  arguments.workload.name = slash == std::string::npos ? last : last.substr(slash + 1);
+  arguments.workload.kind = slash == std::string::npos ? "" : last.substr(0, slash);
+  if (arguments.positionals.size() == 2) arguments.workload.kind = arguments.positionals.front();
+  if (arguments.workload.kind == "deploy") arguments.workload.kind = "deployment";
+}
+
+void add_describe(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& action) {
+  CLI::App* describe = app.add_subcommand(
+      "describe",
+      "One workload in all clusters, why, and what happened: aeriectl describe deployment nginx -n "
+      "shop");
+  describe->add_option("workload", arguments.positionals, "[KIND] NAME or KIND/NAME")
+      ->required()
+      ->expected(1, 2);
+  describe->add_option("-n,--namespace", arguments.workload.workload_namespace)
+      ->capture_default_str();
+  describe->callback([&] {
+    take_workload(arguments);
+    action = [&](Api& api) { return run_describe(api, arguments.workload); };
+  });
+}
+
+void add_rollout(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& action) {
+  CLI::App* rollout = app.add_subcommand("rollout", "Follow rollouts over all clusters.");
+  rollout->require_subcommand(1);
+  CLI::App* status = rollout->add_subcommand(
+      "status",
+      "Wait until it is over: aeriectl rollout status deployment/nginx -n shop --timeout 10m. Exit "
+      "code 0: complete everywhere, 1: stalled or degraded, 3: not known to be complete.");
+  status->add_option("workload", arguments.positionals, "[KIND] NAME or KIND/NAME")
+      ->required()
+      ->expected(1, 2);
+  status->add_option("-n,--namespace", arguments.workload.workload_namespace)
+      ->capture_default_str();
+  status->add_option("--clusters", arguments.rollout.clusters, "Only these. Default: all.")
+      ->delimiter(',');
+  status->add_option("--timeout", arguments.timeout, "For example 10m. Default: none.");
+  status->add_flag("--watch,!--no-watch", arguments.rollout.watch, "Default: wait.");
+  status->callback([&] {
+    take_workload(arguments);
+    if (arguments.rollout.clusters == std::vector<std::string>{"all"})
+      arguments.rollout.clusters.clear();
+    if (!arguments.timeout.empty()) {
+      const auto span = aerie::model::parse_duration(arguments.timeout);
+      if (!span) throw CLI::ValidationError("--timeout", span.error().message());
+      arguments.rollout.timeout =
+          std::chrono::duration_cast<std::chrono::seconds>(std::chrono::milliseconds(*span));
+    }
+    action = [&](Api& api) {
+      return run_rollout_status(api, arguments.workload, arguments.rollout);
+    };
+  });
+}
+
+void add_get_events(CLI::App& get, Arguments& arguments, std::function<int(Api&)>& action) {
+  CLI::App* events = get.add_subcommand("events", "What happened to workloads, newest last.");
+  events->add_option("--cluster", arguments.events.cluster, "Only this cluster.");
+  events->add_option("-n,--namespace", arguments.events.event_namespace, "Only this namespace.");
+  events->add_option("name", arguments.events.name, "Only workloads of this name.");
+  add_output(events, arguments);
+  events->callback([&] {
+    action = [&](Api& api) { return run_get_events(api, arguments.events, arguments.output); };
+  });
+}
+
 void add_get(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& action) {
   CLI::App* get = app.add_subcommand("get", "List what the fleet looks like.");
   get->require_subcommand(1);
@@ -116,6 +192,9 @@ void add_get(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& acti
                           "Only this namespace.");
   deployments->add_option("--phase", arguments.deployments.phase,
                           "Only this phase, for example Stalled.");
+  deployments->add_option("--kind", arguments.deployments.kind, "For example StatefulSet.");
+  deployments->add_option("--reason", arguments.deployments.reason, "For example ImagePull.");
+  deployments->add_flag("-w,--watch", arguments.deployments.watch, "Go on, printing what changes.");
   deployments->add_flag("--unhealthy", arguments.deployments.unhealthy,
                         "Leave Complete and Idle out.");
   add_output(deployments, arguments);
@@ -124,6 +203,7 @@ void add_get(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& acti
       return run_get_deployments(api, arguments.deployments, arguments.output);
     };
   });
+  add_get_events(*get, arguments, action);
 }
 
 void add_check(CLI::App& app, Arguments& arguments, std::function<int(Api&)>& action) {
@@ -254,6 +334,8 @@ int main(int argc, char** argv) {
       "aeriectl asks a running aerie.\n\nExamples:\n"
       "  aeriectl get clusters\n"
       "  aeriectl get deployments --unhealthy -o wide\n"
+      "  aeriectl describe deployment nginx -n shop\n"
+      "  aeriectl rollout status deployment/nginx -n shop --timeout 10m\n"
       "  aeriectl query instant 'sum by (cluster) (rate(node_cpu_seconds_total[5m]))'\n"
       "  aeriectl check rules rules.yml\n"
       "  aeriectl gen remote-write prod-eu-1 --token \"$(aeriectl token create prod-eu-1)\"\n",
@@ -266,6 +348,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   add_query(app, arguments, action);
   add_get(app, arguments, action);
+  add_describe(app, arguments, action);
+  add_rollout(app, arguments, action);
   add_check(app, arguments, action);
   add_snapshot(app, arguments, action);
   add_import(app, arguments, action);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -46,9 +47,36 @@ struct DeploymentFilter {
   std::string deployment_namespace;
   std::string phase;
   std::string name;
+  std::string kind;
+  std::string reason;
   bool unhealthy = false;  ///< neither Complete nor Idle
+  bool watch = false;      ///< goes on, printing rows that change, until it is interrupted
 };
 int run_get_deployments(Api& api, const DeploymentFilter& filter, const OutputOptions& output);
+
+struct EventFilter {
+  std::string cluster;
+  std::string event_namespace;
+  std::string name;
+};
+int run_get_events(Api& api, const EventFilter& filter, const OutputOptions& output);
+
+struct WorkloadName {
+  std::string workload_namespace = "default";
+  std::string name;
+  std::string kind;  ///< empty: Deployment
+};
+/// All clusters side by side, causes, drift and the last events.
+int run_describe(Api& api, const WorkloadName& workload);
+
+struct RolloutWait {
+  std::vector<std::string> clusters;  ///< empty: all
+  std::chrono::seconds timeout{0};    ///< 0: none
+  bool watch = true;                  ///< false: says how it stands and returns
+};
+/// Waits until the rollout is over. 0: complete everywhere; 1: stalled, degraded or not propagated
+/// somewhere; 3: not known to be complete when the time is over.
+int run_rollout_status(Api& api, const WorkloadName& workload, const RolloutWait& wait);
 
 /// Makes a snapshot and prints where it is. Needs `--web.enable-admin-api`.
 int run_snapshot(Api& api, const std::string& skip_head);

@@ -3,6 +3,8 @@
 #include <boost/json/serialize.hpp>
 #include <chrono>
 #include <cstdio>
+#include <map>
+#include <thread>
 
 #include "cli/commands.h"
 #include "cli/table.h"
@@ -61,6 +63,19 @@ double now_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+std::string identity_of(const boost::json::value& row) {
+  return text_of(row, "cluster") + "/" + text_of(row, "namespace") + "/" + text_of(row, "kind") +
+         "/" + text_of(row, "name");
+}
+
+/// What makes a row worth printing again.
+std::string state_of(const boost::json::value& row) {
+  std::string state;
+  for (const char* field : {"phase", "reason", "desired", "updated", "ready", "available"})
+    state += text_of(row, field) + "|";
+  return state;
+}
+
 std::string since(const boost::json::value& row) {
   const double seconds = number_of(row, "since", -1);
   return seconds <= 0 ? "-" : short_age(now_seconds() - seconds);
@@ -101,44 +116,123 @@ int run_get_clusters(Api& api, const OutputOptions& output) {
   return 0;
 }
 
-int run_get_deployments(Api& api, const DeploymentFilter& filter, const OutputOptions& output) {
+namespace {
+
+Query query_of(const DeploymentFilter& filter) {
   Query query;
-  if (!filter.cluster.empty()) query.emplace_back("cluster", filter.cluster);
-  if (!filter.deployment_namespace.empty())
-    query.emplace_back("namespace", filter.deployment_namespace);
-  if (!filter.phase.empty()) query.emplace_back("phase", filter.phase);
+  const auto add = [&](const char* name, const std::string& value) {
+    if (!value.empty()) query.emplace_back(name, value);
+  };
+  add("cluster", filter.cluster);
+  add("namespace", filter.deployment_namespace);
+  add("phase", filter.phase);
+  add("kind", filter.kind);
+  add("reason", filter.reason);
+  add("name", filter.name);
+  return query;
+}
+
+std::vector<std::string> deployment_header(bool wide) {
+  std::vector<std::string> header = {"CLUSTER", "NAMESPACE", "NAME",  "DESIRED", "UPDATED",
+                                     "READY",   "AVAILABLE", "PHASE", "REASON",  "SINCE"};
+  if (wide) header.insert(header.end(), {"KIND", "DATA-AGE", "MESSAGE"});
+  return header;
+}
+
+std::vector<std::string> deployment_cells(const boost::json::value& row, bool wide) {
+  std::vector<std::string> cells = {text_of(row, "cluster"),    text_of(row, "namespace"),
+                                    text_of(row, "name"),       count_of(row, "desired"),
+                                    count_of(row, "updated"),   count_of(row, "ready"),
+                                    count_of(row, "available"), text_of(row, "phase"),
+                                    text_of(row, "reason"),     since(row)};
+  if (wide) {
+    cells.push_back(text_of(row, "kind"));
+    cells.push_back(short_age(number_of(row, "evidenceAgeSeconds", -1)));
+    cells.push_back(text_of(row, "message"));
+  }
+  return cells;
+}
+
+bool is_wanted(const DeploymentFilter& filter, const boost::json::value& row) {
+  const std::string phase = text_of(row, "phase");
+  return !filter.unhealthy || (phase != "Complete" && phase != "Idle");
+}
+
+void print_names(const boost::json::value& data, const DeploymentFilter& filter) {
+  for (const boost::json::value& row : items_of(data, "deployments")) {
+    if (!is_wanted(filter, row)) continue;
+    std::printf("deployment/%s/%s/%s\n", text_of(row, "cluster").c_str(),
+                text_of(row, "namespace").c_str(), text_of(row, "name").c_str());
+  }
+}
+
+/// Prints rows whose phase, reason or numbers are others than when they were last printed.
+void follow_deployments(Api& api, const DeploymentFilter& filter, const OutputOptions& output,
+                        std::map<std::string, std::string> printed) {
+  const bool wide = output.format == "wide";
+  while (true) {
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    const auto data = api.get("/api/v1/deployments", query_of(filter));
+    if (!data) continue;
+    Table table(deployment_header(wide));
+    for (const boost::json::value& row : items_of(*data, "deployments")) {
+      if (!is_wanted(filter, row)) continue;
+      std::string& before = printed[identity_of(row)];
+      if (before == state_of(row)) continue;
+      before = state_of(row);
+      table.add(deployment_cells(row, wide));
+    }
+    if (!table.empty()) std::fputs(table.render(false).c_str(), stdout);
+    std::fflush(stdout);
+  }
+}
+
+}  // namespace
+
+int run_get_deployments(Api& api, const DeploymentFilter& filter, const OutputOptions& output) {
+  const Query query = query_of(filter);
   const auto data = api.get("/api/v1/deployments", query);
   if (!data) return fail(data.error());
   if (print_structured(*data, output)) return 0;
-  std::vector<std::string> header = {"CLUSTER", "NAMESPACE", "NAME",  "DESIRED", "UPDATED",
-                                     "READY",   "AVAILABLE", "PHASE", "REASON",  "SINCE"};
-  const bool wide = output.format == "wide";
-  if (wide) header.insert(header.end(), {"DATA-AGE", "MESSAGE"});
-  Table table(header);
-  for (const boost::json::value& row : items_of(*data, "deployments")) {
-    const std::string phase = text_of(row, "phase");
-    if (filter.unhealthy && (phase == "Complete" || phase == "Idle")) continue;
-    if (!filter.name.empty() && text_of(row, "name") != filter.name) continue;
-    if (output.format == "name") {
-      std::printf("deployment/%s/%s/%s\n", text_of(row, "cluster").c_str(),
-                  text_of(row, "namespace").c_str(), text_of(row, "name").c_str());
-      continue;
-    }
-    std::vector<std::string> cells = {text_of(row, "cluster"),    text_of(row, "namespace"),
-                                      text_of(row, "name"),       count_of(row, "desired"),
-                                      count_of(row, "updated"),   count_of(row, "ready"),
-                                      count_of(row, "available"), phase,
-                                      text_of(row, "reason"),     since(row)};
-    if (wide) {
-      cells.push_back(short_age(number_of(row, "evidenceAgeSeconds", -1)));
-      cells.push_back(text_of(row, "message"));
-    }
-    table.add(std::move(cells));
+  if (output.format == "name") {
+    print_names(*data, filter);
+    return 0;
   }
-  if (output.format == "name") return 0;
+  const bool wide = output.format == "wide";
+  Table table(deployment_header(wide));
+  std::map<std::string, std::string> printed;
+  for (const boost::json::value& row : items_of(*data, "deployments")) {
+    if (!is_wanted(filter, row)) continue;
+    printed[identity_of(row)] = state_of(row);
+    table.add(deployment_cells(row, wide));
+  }
   if (table.empty()) {
     std::fprintf(stderr, "No deployments found%s.\n",
                  query.empty() && !filter.unhealthy ? "" : " for this filter");
+  } else {
+    std::fputs(table.render(output.headers).c_str(), stdout);
+  }
+  std::fflush(stdout);
+  if (filter.watch) follow_deployments(api, filter, output, std::move(printed));
+  return 0;
+}
+
+int run_get_events(Api& api, const EventFilter& filter, const OutputOptions& output) {
+  Query query;
+  if (!filter.cluster.empty()) query.emplace_back("cluster", filter.cluster);
+  if (!filter.event_namespace.empty()) query.emplace_back("namespace", filter.event_namespace);
+  if (!filter.name.empty()) query.emplace_back("name", filter.name);
+  const auto data = api.get("/api/v1/events", query);
+  if (!data) return fail(data.error());
+  if (print_structured(*data, output)) return 0;
+  Table table({"AGE", "CLUSTER", "NAMESPACE", "NAME", "EVENT", "REASON", "MESSAGE"});
+  for (const boost::json::value& row : items_of(*data, "events")) {
+    table.add({short_age(now_seconds() - number_of(row, "at", 0)), text_of(row, "cluster"),
+               text_of(row, "namespace"), text_of(row, "name"), text_of(row, "event"),
+               text_of(row, "reason"), text_of(row, "message")});
+  }
+  if (table.empty()) {
+    std::fprintf(stderr, "Nothing has happened%s.\n", query.empty() ? "" : " for this filter");
     return 0;
   }
   std::fputs(table.render(output.headers).c_str(), stdout);
