@@ -74,24 +74,39 @@ function query(params) {
   const metric = i => ({__name__: /^[a-z_]+$/i.test(expr) ? expr : 'up', cluster: clusters[i], instance: `node-${i}:9100`, job: 'node'});
   if (params.has('step')) {
     const [start, end, step] = ['start', 'end', 'step'].map(name => Number(params.get(name)));
+    if (expr.startsWith('aerie_deployment_phase')) {
+      const lane = (cluster, phase, from, to) => ({metric: {cluster, phase}, values: Array.from({length: 121}, (_, i) => [start + i * step, '1']).slice(from, to)});
+      return {data: {resultType: 'matrix', result: [lane('gondor', 'Complete', 0, 121), lane('rohan', 'Complete', 0, 80), lane('rohan', 'Degraded', 80, 121), lane('shire', 'Complete', 0, 70),
+        lane('shire', 'Progressing', 70, 84), lane('shire', 'Stalled', 84, 110), lane('shire', 'Unknown', 110, 121)]}};
+    }
     const values = i => { const v = []; for (let t = start; t <= end; t += step) if (i !== 2 || t < end - (end - start) / 4) v.push([t, value(i, t)]); return v; };
     return {warnings, data: {resultType: 'matrix', result: clusters.map((_, i) => ({metric: metric(i), values: values(i)}))}};
   }
   return {warnings, data: {resultType: 'vector', result: clusters.map((_, i) => ({metric: metric(i), value: [Number(params.get('time')), value(i, 0)]}))}};
 }
 
+const kPhases = ['Stalled', 'Degraded', 'NotPropagated', 'Unknown', 'Progressing', 'NotDesired', 'Complete', 'Idle'];
+const timeline = () => ['GenerationBumped', 'RolloutStarted', 'FirstPod', 'Stalled'].map((event, i) => (
+  {number: i + 1, at: began - 400 + i * 40, event, cluster: 'shire', phase: i < 3 ? 'Progressing' : 'Stalled', reason: i < 3 ? 'RollingOut' : 'ImagePull/ImagePullBackOff', message: '', tookSeconds: i > 1 ? i * 40 : null}));
+
 function api(name, params) {
   if (name === 'clusters') return {data: {clusters: clusterList()}};
   if (name === 'deployments') {
-    const list = rows().filter(r => ['phase', 'cluster', 'namespace'].every(k => !params.get(k) || r[k] === params.get(k)));
-    return {data: {deployments: list, total: list.length}};
+    const words = (params.get('q') ?? '').toLowerCase().split(/\s+/).filter(Boolean);
+    const list = rows().filter(r => ['phase', 'cluster', 'namespace'].every(k => !params.get(k) || params.get(k).split(',').includes(r[k]))
+      && words.every(w => `${r.namespace}/${r.name} ${r.cluster} ${r.phase}`.toLowerCase().includes(w)))
+      .sort((a, b) => kPhases.indexOf(a.phase) - kPhases.indexOf(b.phase));
+    return {data: {deployments: list.slice(0, Number(params.get('limit') || Infinity)), total: list.length}};
   }
+  if (/^deployments\/[^/]+\/[^/]+\/timeline$/.test(name)) return {data: {events: timeline()}};
   const workload = /^deployments\/([^/]+)\/([^/]+)$/.exec(name);
   if (workload) {
     const list = rows().filter(r => r.namespace === workload[1] && r.name === workload[2]);
     if (!list.length) return {status: 404, type: 'not_found', error: 'no cluster has this deployment'};
     const sum = key => list.reduce((s, r) => s + (r[key] ?? 0), 0);
-    return {data: {namespace: workload[1], name: workload[2], phase: list.find(r => r.phase !== 'Complete')?.phase ?? 'Complete', reason: '', desiredReplicas: sum('desired'), readyReplicas: sum('ready'), unknownReplicas: 0, clusters: list}};
+    return {data: {namespace: workload[1], name: workload[2], phase: list.find(r => r.phase !== 'Complete')?.phase ?? 'Complete', reason: '', desiredReplicas: sum('desired'), readyReplicas: sum('ready'), unknownReplicas: 0, drift: [{cluster: 'gondor', field: 'image', own: 'shop/nginx:1.26', most: 'shop/nginx:1.27'}],
+      clusters: list.map(r => ({...r, created: r.ready, images: ['shop/nginx:1.27'], pods: r.ready < r.desired
+        ? [{name: `${r.name}-7d9-x1z`, node: 'node-2', phase: 'Pending', ready: false, newest: true, reason: 'ImagePull/ImagePullBackOff', message: 'Back-off pulling image', restarts10m: 0}] : []}))}};
   }
   if (name === 'alerts') return {data: {alerts: alertList()}};
   if (name === 'rules') return {data: {groups: ruleGroups()}};
@@ -123,6 +138,14 @@ http.createServer((request, response) => {
     const at = url.pathname.replace(/^\/prometheus(?=\/)/, '');
     if (!at.startsWith('/api/v1/')) { file(response, kPages.has(at) ? 'index.html' : at.slice(1)); return; }
     if (scenario === 'down') { response.writeHead(503).end('starting'); return; }
+    if (at === '/api/v1/events/stream') {
+      response.writeHead(200, {'Content-Type': 'text/event-stream'});
+      const tell = () => response.write(`event: fleet\ndata: {"version":${Date.now()}}\n\n`);
+      tell();
+      const timer = setInterval(tell, 5_000);
+      request.on('close', () => clearInterval(timer));
+      return;
+    }
     const params = new URLSearchParams(body || url.search);
     const {data, status = 200, type = 'bad_data', error, warnings} = api(at.slice(8), params);
     response.writeHead(status, {'Content-Type': 'application/json'});

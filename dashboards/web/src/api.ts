@@ -10,9 +10,10 @@ export interface Cluster {
   cluster: string;
   environment?: string;
   zone?: string;
-  state: 'fresh' | 'lagging' | 'silent' | 'warming';
+  state: 'fresh' | 'lagging' | 'silent' | 'warming' | 'never';
   lastArrivalSeconds?: number | null; // age at the time of the answer
   lagSeconds?: number | null;
+  flapping?: boolean;
   activeSeries?: number;
   note?: string; // what is unusual about it, and the fix
   deployments?: Partial<Record<Phase, number>>;
@@ -20,10 +21,13 @@ export interface Cluster {
 
 export interface Cause { reason: string; count: number; message?: string }
 
+export interface Pod { name: string; node: string; phase: string; ready: boolean; newest: boolean; reason: string; message: string; restarts10m: number }
+
 export interface Deployment {
   cluster: string;
   namespace: string;
   name: string;
+  kind?: string;
   phase: Phase;
   reason?: string;
   message?: string;
@@ -34,6 +38,12 @@ export interface Deployment {
   since?: number | null; // Unix seconds
   evidenceAgeSeconds?: number | null;
   causes?: Cause[];
+  created?: number | null;
+  spec?: number | null;
+  images?: string[];
+  warnings?: string[];
+  pods?: Pod[];
+  lastKnown?: string;
 }
 
 export interface Workload {
@@ -44,7 +54,22 @@ export interface Workload {
   desiredReplicas?: number | null;
   readyReplicas?: number | null;
   unknownReplicas?: number | null;
+  kind?: string;
   clusters: Deployment[];
+  drift?: Drift[];
+}
+
+export interface Drift { cluster: string; field: string; own: string; most: string }
+
+export interface TimelineEvent {
+  number: number;
+  at: number; // Unix seconds
+  event: string;
+  cluster: string;
+  phase: Phase;
+  reason: string;
+  message: string;
+  tookSeconds: number | null;
 }
 
 export type LabelSet = Record<string, string>;

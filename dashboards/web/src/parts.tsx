@@ -31,6 +31,8 @@ const kPhaseLook: Record<Phase, [Tone, string]> = {
   Idle: ['idle', 'ring'], Unknown: ['unknown', 'ask'], NotPropagated: ['bad', 'gone'], NotDesired: ['warn', 'gone'],
 };
 
+export function phaseTone(phase: Phase): Tone { return kPhaseLook[phase]?.[0] ?? 'unknown'; }
+
 export function PhaseChip({phase}: {phase: Phase}) {
   const [tone, shape] = kPhaseLook[phase] ?? ['unknown', 'ask'];
   return <span class={`chip ${tone}`}><Icon shape={shape} />{phase}</span>;
@@ -55,8 +57,9 @@ export function PhaseCounts({counts}: {counts: Partial<Record<Phase, number>>}) 
 
 const kClusterLook: Record<Cluster['state'], [Tone, string, string]> = {
   fresh: ['ok', 'check', 'Fresh'], lagging: ['warn', 'clock', 'Lagging'], silent: ['unknown', 'mute', 'Silent'], warming: ['busy', 'turn', 'Warming up'],
+  never: ['unknown', 'ask', 'Never seen'],
 };
-export const clusterStates = ['silent', 'lagging', 'warming', 'fresh'] as const; // worst first
+export const clusterStates = ['silent', 'never', 'lagging', 'warming', 'fresh'] as const; // worst first
 
 export function ClusterChip({state}: {state: Cluster['state']}) {
   const [tone, shape, text] = kClusterLook[state] ?? ['unknown', 'ask', state];

@@ -1,28 +1,21 @@
 // Every deployment of every cluster: what was wanted, what became Pods, and why not.
 import {useSignal} from '@preact/signals';
-import {ask, base, phases, type Deployment, type Phase} from '../api';
-import {plural} from '../format';
+import {ask, base, phases, type Cluster, type Deployment, type Phase} from '../api';
+import {count, plural} from '../format';
 import {usePolled} from '../live';
 import {Loading, Notice, PhaseChip, Ready, Reason, ShowMore, Since, Age} from '../parts';
 import {link, place, setParams} from '../router';
 import {WorkloadPage} from './workload';
 
 const kRows = 200;
+const kMost = 1_000; // worst first: who wants to see further narrows it down
 
-function matches(row: Deployment, words: string[]): boolean {
-  const text = `${row.namespace}/${row.name} ${row.cluster} ${row.phase} ${row.reason ?? ''} ${row.message ?? ''}`.toLowerCase();
-  return words.every(word => word.startsWith('!') && word.length > 1 ? !text.includes(word.slice(1)) : text.includes(word));
-}
+interface List { deployments: Deployment[]; total: number; clusters: Cluster[] }
 
-function worstFirst(a: Deployment, b: Deployment): number {
-  return phases.indexOf(a.phase) - phases.indexOf(b.phase) || (b.since ?? 0) - (a.since ?? 0)
-    || `${a.namespace}/${a.name}`.localeCompare(`${b.namespace}/${b.name}`) || a.cluster.localeCompare(b.cluster);
-}
-
-function Filters({all, shown}: {all: Deployment[]; shown: number}) {
+function Filters({all, shown}: {all: Cluster[]; shown: number}) {
   const params = place.value.params;
   const chosen = new Set((params.get('phase') ?? '').split(',').filter(Boolean));
-  const clusters = [...new Set(all.map(row => row.cluster))].sort();
+  const clusters = all.map(row => row.cluster).sort();
   const cluster = params.get('cluster') ?? '';
   const toggle = (phase: Phase) => {
     if (chosen.has(phase)) chosen.delete(phase); else chosen.add(phase);
@@ -43,7 +36,7 @@ function Filters({all, shown}: {all: Deployment[]; shown: number}) {
         </select>
       </label>
       <div class="toggles" role="group" aria-label="Phases">
-        {phases.map(phase => ({phase, n: all.filter(row => row.phase === phase && (!cluster || row.cluster === cluster)).length}))
+        {phases.map(phase => ({phase, n: all.filter(row => !cluster || row.cluster === cluster).reduce((sum, row) => sum + (row.deployments?.[phase] ?? 0), 0)}))
           .filter(({phase, n}) => n > 0 || chosen.has(phase))
           .map(({phase, n}) => (
             <button key={phase} type="button" class="toggle" aria-pressed={chosen.has(phase)} onClick={() => toggle(phase)}>
@@ -57,26 +50,32 @@ function Filters({all, shown}: {all: Deployment[]; shown: number}) {
 }
 
 function List() {
-  const polled = usePolled('deployments', async signal => (await ask<{deployments: Deployment[]}>('deployments', {}, {signal})).data.deployments);
+  const params = place.value.params;
+  const wanted = {phase: params.get('phase') ?? '', cluster: params.get('cluster') ?? '', q: params.get('filter') ?? '', limit: kMost};
+  const polled = usePolled(`deployments ${JSON.stringify(wanted)}`, async (signal): Promise<List> => {
+    const [list, fleet] = await Promise.all([
+      ask<{deployments: Deployment[]; total: number}>('deployments', wanted, {signal}),
+      ask<{clusters: Cluster[]}>('clusters', {}, {signal}),
+    ]);
+    return {...list.data, ...fleet.data};
+  }, true);
   const limit = useSignal(kRows);
   const {data, error, answeredAt} = polled.value;
-  const params = place.value.params;
-  const words = (params.get('filter') ?? '').toLowerCase().split(/\s+/).filter(Boolean);
-  const chosen = (params.get('phase') ?? '').split(',').filter(Boolean);
-  const cluster = params.get('cluster');
-  const rows = (data ?? []).filter(row => (!chosen.length || chosen.includes(row.phase)) && (!cluster || row.cluster === cluster) && matches(row, words)).sort(worstFirst);
+  const rows = data?.deployments ?? [];
+  const narrowed = wanted.phase || wanted.cluster || wanted.q;
   return (
     <>
       <h1>Deployments</h1>
       {error && <Notice tone="error">{error}</Notice>}
       {!data && !error && <Loading />}
-      {data && data.length === 0 && (
+      {data && rows.length === 0 && !narrowed && (
         <Notice tone="info">No deployment is known yet. They are read from the series of kube-state-metrics: let each cluster's Prometheus scrape it, and do not drop
           {' '}<code>kube_deployment_*</code>, <code>kube_replicaset_*</code> and <code>kube_pod_*</code> in <code>write_relabel_configs</code>.</Notice>
       )}
-      {data && data.length > 0 && (
+      {data && (rows.length > 0 || narrowed) && (
         <>
-          <Filters all={data} shown={rows.length} />
+          <Filters all={data.clusters} shown={data.total} />
+          {data.total > rows.length && <p class="muted">The worst {count(rows.length)} of {count(data.total)}: narrow them down by phase, cluster or words.</p>}
           <div class="scroll" tabIndex={0} role="region" aria-label="Deployments">
             <table>
               <thead>
@@ -84,10 +83,10 @@ function List() {
               </thead>
               <tbody>
                 {rows.slice(0, limit.value).map(row => (
-                  <tr key={`${row.cluster}/${row.namespace}/${row.name}`}>
+                  <tr key={`${row.cluster}/${row.namespace}/${row.kind}/${row.name}`}>
                     <td class="wide"><PhaseChip phase={row.phase} /></td>
                     <th scope="row">
-                      <a data-row href={base + link('deployments', {namespace: row.namespace, name: row.name})}><span class="muted">{row.namespace}/</span>{row.name}</a>
+                      <a data-row href={base + link('deployments', {namespace: row.namespace, name: row.name, ...(row.kind && row.kind !== 'Deployment' ? {kind: row.kind} : {})})}><span class="muted">{row.namespace}/</span>{row.name}</a>{row.kind && row.kind !== 'Deployment' && <span class="muted"> {row.kind}</span>}
                       <span class="narrow-only"><PhaseChip phase={row.phase} /> <span class="muted">{row.cluster}{row.reason ? ` · ${row.reason}` : ''}</span></span>
                     </th>
                     <td class="wide">{row.cluster}</td>
@@ -113,5 +112,5 @@ export function DeploymentsPage() {
   const {params} = place.value;
   const namespace = params.get('namespace');
   const name = params.get('name');
-  return namespace && name ? <WorkloadPage namespace={namespace} name={name} /> : <List />;
+  return namespace && name ? <WorkloadPage namespace={namespace} name={name} kind={params.get('kind') ?? 'Deployment'} /> : <List />;
 }

@@ -14,7 +14,7 @@ interface Fleet { clusters: Cluster[]; broken: Deployment[] }
 async function load(signal: AbortSignal): Promise<Fleet> {
   const {clusters} = (await ask<{clusters: Cluster[]}>('clusters', {}, {signal})).data;
   const present = kBad.filter(phase => clusters.some(cluster => cluster.deployments?.[phase]));
-  const lists = await Promise.all(present.map(phase => ask<{deployments: Deployment[]}>('deployments', {phase}, {signal})));
+  const lists = await Promise.all(present.map(phase => ask<{deployments: Deployment[]}>('deployments', {phase, limit: 1000}, {signal})));
   return {clusters, broken: lists.flatMap(list => list.data.deployments)};
 }
 
@@ -117,7 +117,7 @@ function ClusterTable({clusters, answeredAt}: {clusters: Cluster[]; answeredAt: 
                   <td class="wide"><ClusterChip state={cluster.state} /></td>
                   <th scope="row">
                     <a data-row href={base + link('deployments', {cluster: cluster.cluster})}>{cluster.cluster}</a>
-                    {cluster.note && <span class="message whole">{cluster.note}</span>}
+                    {cluster.flapping && <span class="message whole">flaps between silent and alive</span>}{cluster.note && <span class="message whole">{cluster.note}</span>}
                     <span class="narrow-only"><ClusterChip state={cluster.state} /></span>
                     <span class="narrow-only muted">{[cluster.environment, cluster.zone].filter(Boolean).join(' · ')}</span>
                   </th>
