@@ -182,6 +182,16 @@ def test_senders_are_what_aeriectl_prints():
     assert spec["remoteWrite"][0]["url"] == f"http://{host}/api/v1/write"
 
 
+def test_reader_may_read_what_aerie_asks_for_and_no_more():
+    role = next(one for one in documents(PACKAGING / "kubernetes/senders/read-only-user.yaml") if one["kind"] == "ClusterRole")
+    sys.path.insert(0, str(SOURCES / "tests/kubernetes"))
+    import cluster  # noqa: E402  (what the matrix on real API servers runs with)
+    assert role["rules"] == cluster.READER_ROLE["rules"]
+    granted = {resource for rule in role["rules"] for resource in rule["resources"]}
+    asked = set(re.findall(r'"/api(?:s/apps)?/v1/(\w+)"', (SOURCES / "clusters/kubernetes/cluster_state.cc").read_text()))
+    assert granted == asked, (granted, asked)
+
+
 def test_kustomize_builds_the_base():
     if not program("kubectl"):
         print("      no kubectl: kustomize was not run")

@@ -181,6 +181,30 @@ def life_in_a_throw_away_root(first: pathlib.Path, second: pathlib.Path):
     return done.returncode
 
 
+def life_under_systemd(first: pathlib.Path, second: pathlib.Path) -> str:
+    """Empty when all went well, "skip" with why when systemd cannot be booted here, else what was wrong."""
+    folder = FOLDER / "systemd"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    if not pathlib.Path("/lib/systemd/systemd").exists():
+        return "skip: no systemd"
+    done = subprocess.run(["timeout", "120", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--cgroup", "--uts", "--ipc", "--net",
+                           str(HERE / "under_systemd"), str(folder), str(first), str(second)], capture_output=True, text=True, check=False)
+    seen = folder / "out/seen"
+    text = seen.read_text() if seen.exists() else ""
+    if not text.startswith("begun"):
+        return f"skip: systemd did not boot here: {done.stderr.strip()[-200:]}"
+    up = "active aerie is ready."
+    wanted = {"installed": up, "enabled": "enabled", "user": "aerie", "start time": "1", "reloaded": up, "same process": "yes", "killed": up,
+              "upgraded": up, "new process": "yes", "removed": "inactive", "data kept": "yes", "again": up, "purged": "inactive",
+              "data gone": "yes"}
+    lines = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
+    wrong = [f"{name}: {lines.get(name)!r} and not {value!r}" for name, value in wanted.items() if lines.get(name, "").strip() != value]
+    if wrong or "finished" not in text:
+        return "\n".join(wrong) + "\n" + (folder / "out/errors").read_text()[-3000:]
+    return ""
+
+
 def main() -> int:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
@@ -197,10 +221,15 @@ def main() -> int:
         except Exception:  # noqa: BLE001
             failed += 1
             print(f"FAIL  {name[5:].replace('_', ' ')}\n{traceback.format_exc()}", flush=True)
-    life = life_in_a_throw_away_root(package.path, pack("0.1.1"))
+    second = pack("0.1.1")
+    life = life_in_a_throw_away_root(package.path, second)
     print({0: "ok    installed, started, upgraded, removed and purged",
-           77: "skip  the throw-away root needs root"}.get(life, "FAIL  life in a throw-away root"))
+           77: "skip  the throw-away root needs root"}.get(life, "FAIL  life in a throw-away root"), flush=True)
     passed, failed = passed + (life == 0), failed + (life not in (0, 77))
+    wrong = life_under_systemd(package.path, second)
+    print(f"skip  {wrong[6:]}" if wrong.startswith("skip: ") else f"FAIL  life under systemd\n{wrong}" if wrong else
+          "ok    installed, started, reloaded, killed, upgraded, removed and purged under systemd")
+    passed, failed = passed + (not wrong), failed + (bool(wrong) and not wrong.startswith("skip: "))
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else life
 
