@@ -244,6 +244,13 @@ void finish_histogram(AggregateOp op, const HistogramFold& fold, size_t step, Ro
   }
 }
 
+/// What set operators and ranks have made absent may still stand in the row.
+bool has_histogram(const Row& row) {
+  bool any = false;
+  for_each_present(row.present, [&](size_t step) { any = any || row.is_histogram(step); });
+  return any;
+}
+
 }  // namespace
 
 void fold_row(AggregateOp op, GroupFold& fold, const Row& row, const FoldNotices& notices) {
@@ -257,8 +264,7 @@ void fold_row(AggregateOp op, GroupFold& fold, const Row& row, const FoldNotices
       if (row.is_histogram(step))
         fold_histogram(op, fold.histograms[step], *row.histograms[step], notices);
     });
-  } else if (std::any_of(row.histograms.begin(), row.histograms.end(),
-                         [](const auto& h) { return h != nullptr; })) {
+  } else if (has_histogram(row)) {
     notices.annotations.inform(histogram_ignored_in_aggregation(aggregate_op_name(op)),
                                notices.operand);
   }

@@ -15,7 +15,7 @@ ENTRIES = [
     (r"last_over_time\(\(*\w+\(", r"series instead of", "#18409: last_over_time of a subquery drops the name that its series lost"),
     (r"histogram_fraction\(.*h_odd_bucket", r"", "#17424: as below, under other functions"),
     (r"histogram_fraction", r"instead of \"NaN\"", "#17424: a bound inside the first bucket of a classic histogram"),
-    (r"mad_over_time", r"\"NaN\" at", "#19040: NaN among the values"),
+    (r"mad_over_time", r"\"NaN\" at|order of values .*'NaN'", "#19040: NaN among the values"),
     (r"(rate|increase)\(\(?(rate|increase|delta)\(nh_", r"", "#17608, #16828: the rate of a rate of native histograms"),
     (r"(rate|increase)\(\(*nh_gauge", r"", "#16828: the rate of a native histogram is not extrapolated below zero observations"),
     (r"info\(.*\[", r"", "#17199: info() over several steps"),
