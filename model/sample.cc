@@ -96,6 +96,11 @@ void merge_samples(SeriesSamples& out, SeriesSamples&& later) {
     return;
   }
   if (last_time(out) < first_time(later)) return append(out, std::move(later));
+  if (last_time(later) < first_time(out)) {  // what was imported was written last
+    append(later, std::move(out));
+    out = std::move(later);
+    return;
+  }
   SeriesSamples merged;
   merged.timestamps.reserve(out.timestamps.size() + later.timestamps.size());
   merged.values.reserve(merged.timestamps.capacity());

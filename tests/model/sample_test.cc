@@ -103,3 +103,17 @@ TEST_CASE("hints of samples that get another neighbour are forgotten") {
   using enum ResetHint;
   CHECK(hints == std::vector<ResetHint>{No, No, Unknown, No, Unknown, Unknown, Gauge});
 }
+
+TEST_CASE("what was written later may lie before, whole") {
+  SeriesSamples out;
+  out.add(30, 3, 25);
+  out.add(40, 4, 25);
+  SeriesSamples imported;
+  imported.add(10, 1, 0);
+  imported.add(20, 2, 0);
+  merge_samples(out, std::move(imported));
+  CHECK(out.timestamps == std::vector<TimestampMs>{10, 20, 30, 40});
+  CHECK(out.values == std::vector<double>{1, 2, 3, 4});
+  CHECK(out.start_of(1) == 0);
+  CHECK(out.start_of(2) == 25);
+}
