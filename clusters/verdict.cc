@@ -297,8 +297,11 @@ std::optional<Judge::Finding> Judge::ended_rollout() {
   if (auto finding = blocked(Phase::Degraded, false)) return finding;
   const std::string numbers = fmt::format("{} of {} available", available, wanted);
   if (lost) {
-    return with_cause(short_for_long ? Phase::Degraded : Phase::Progressing,
-                      short_for_long ? "PodsLost" : "Recovering", numbers);
+    // Kubernetes has waited for the node long enough before it calls its pods not ready.
+    const bool dead_node = !causes_.empty() && causes_.front().kind == CauseKind::NodeLost;
+    const bool degraded = short_for_long || dead_node;
+    return with_cause(degraded ? Phase::Degraded : Phase::Progressing,
+                      degraded ? "PodsLost" : "Recovering", numbers);
   }
   // Kubernetes watches no deadline once a rollout has ended, so this timer is the only one.
   const bool stuck = memory_.progress && case_.now - memory_.progress->at > kProgressDeadline;
