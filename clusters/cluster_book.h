@@ -12,6 +12,7 @@
 #include "clusters/fleet.h"
 #include "clusters/kube_state.h"
 #include "clusters/verdict.h"
+#include "clusters/watched_cluster.h"
 #include "model/time.h"
 #include "store/arrivals.h"
 
@@ -61,12 +62,13 @@ struct ClusterBook {
   ClusterMemory memory;
   KubeState state;
   ReadPlan plan;
-  ClusterEvidence surroundings;  ///< all but the workloads, as last read
-  std::shared_ptr<const ClusterEvidence> watched;
-  bool restored = false;  ///< an earlier process knew it
-  bool by_watch = false;  ///< the watch is what is believed now
+  ClusterEvidence surroundings;             ///< all but the workloads, as last read
+  std::shared_ptr<WatchedCluster> watched;  ///< null: its API server is not followed
+  bool restored = false;                    ///< an earlier process knew it
+  model::TimestampMs watched_at = 0;        ///< when its API server last answered; 0: never
+  bool by_watch = false;                    ///< the watch is what is believed now
   ClusterRow row;
-  Witness witness = Witness::Warming;
+  Witness witness = Witness::Warming;  ///< of its series; the watch, while believed, is sound
   bool frozen = false;
   std::string text;  ///< why it is no sound witness; stable while nothing changes
   model::DurationMs interval = 15'000;
@@ -79,7 +81,9 @@ struct ClusterBook {
   std::unordered_map<WorkloadKey, Workload, WorkloadKeyHash> workloads;
   std::unordered_set<WorkloadKey, WorkloadKeyHash> pending;  ///< changed evidence, not judged yet
 
-  /// Sets what the cluster is worth; a change wants every workload judged again.
+  /// True if the watch speaks of this workload: it follows Deployments.
+  bool follows(const WorkloadKey& key) const { return by_watch && key.kind == Kind::Deployment; }
+  /// Sets what the cluster's series are worth; a change wants every workload judged again.
   void find(Witness found, std::string why, bool is_frozen = false);
   void enter(ClusterState entered, model::TimestampMs now);
 };

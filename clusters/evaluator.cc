@@ -15,6 +15,8 @@ namespace {
 
 constexpr model::DurationMs kWarmingTime = 60'000;
 constexpr model::DurationMs kLeastStale = 90'000;
+constexpr model::DurationMs kWatchInterval = 5'000;  // how often an API server is asked
+constexpr model::DurationMs kWatchSilent = 60'000;
 constexpr model::DurationMs kForgetAfter = 30'000;
 constexpr model::DurationMs kGreatSkew = 5'000;
 
@@ -139,15 +141,39 @@ void Evaluator::weigh(ClusterBook& book, const store::ClusterArrival& arrival,
   }
 }
 
-/// The watch is believed while it is fresh; else path 1 decides.
-void Evaluator::weigh_watched(ClusterBook& book, model::TimestampMs now) {
-  const bool fresh = book.watched && now - book.watched->scraped_at <= kLeastStale;
+/// Whether the watch is believed: while it is fresh. What it does not follow is told by path 1
+/// alone.
+void Evaluator::look_at_watch(ClusterBook& book, model::TimestampMs now) {
+  if (!book.watched) return;
+  const WatchedCluster::Standing standing = book.watched->standing();
+  book.watched_at = standing.seen_at;
+  const bool fresh = standing.seen_at > 0 && now - standing.seen_at <= kWatchSilent;
   if (fresh != book.by_watch) book.judge_all = true;
   book.by_watch = fresh;
   if (!fresh) return;
-  book.enter(ClusterState::Fresh, now);
-  book.find(Witness::Sound, {});
-  book.row.evidence_at = book.watched->scraped_at;
+  for (WorkloadKey& key : book.watched->take_changed()) book.pending.insert(std::move(key));
+  if (book.memory.environment.empty()) book.memory.environment = standing.environment;
+  if (book.memory.zone.empty()) book.memory.zone = standing.zone;
+}
+
+/// A cluster that has never written a sample: its API server alone speaks of it, or nobody.
+void Evaluator::hear_of_watch_alone(ClusterBook& book, model::TimestampMs now) {
+  look_at_watch(book, now);
+  book.interval = kWatchInterval;
+  book.row.environment = book.memory.environment;
+  book.row.zone = book.memory.zone;
+  if (book.by_watch) {
+    book.enter(ClusterState::Fresh, now);
+    book.row.evidence_at = book.watched_at;
+    book.row.note.clear();
+  } else if (book.watched_at > 0) {
+    book.enter(ClusterState::Silent, now);
+    book.find(Witness::Silent,
+              "its API server has not answered since " + model::format_rfc3339(book.watched_at));
+  } else {
+    book.row.state = ClusterState::Never;
+    book.find(Witness::Never, "no sample of this cluster has ever arrived");
+  }
 }
 
 void Evaluator::hear(ClusterBook& book, const store::ClusterArrival& arrival,
@@ -157,12 +183,16 @@ void Evaluator::hear(ClusterBook& book, const store::ClusterArrival& arrival,
   book.row.lag = arrival.lag;
   book.row.clock_skew = arrival.clock_skew;
   book.row.watermark = arrival.watermark;
+  look_at_watch(book, now);
+  const auto enter = [&](ClusterState state) {
+    book.enter(book.by_watch ? ClusterState::Fresh : state, now);
+  };
   const bool heard = arrival.last_arrival_ms >= started_at_;
   if (!heard && now - started_at_ < kWarmingTime) {
-    book.enter(ClusterState::Warming, now);
+    enter(ClusterState::Warming);
     book.find(Witness::Warming, "aerie has just started and has not heard of the cluster yet");
   } else if (!heard || arrival.silent) {
-    book.enter(ClusterState::Silent, now);
+    enter(ClusterState::Silent);
     book.find(Witness::Silent,
               arrival.last_arrival_ms > 0
                   ? "nothing has arrived since " + model::format_rfc3339(arrival.last_arrival_ms)
@@ -170,11 +200,11 @@ void Evaluator::hear(ClusterBook& book, const store::ClusterArrival& arrival,
   } else {
     const model::DurationMs late =
         std::max<model::DurationMs>(2 * arrival.interval + 15'000, 45'000);
-    book.enter(now - arrival.watermark > late ? ClusterState::Lagging : ClusterState::Fresh, now);
+    enter(now - arrival.watermark > late ? ClusterState::Lagging : ClusterState::Fresh);
     take_evidence(book, arrival, now);
     weigh(book, arrival, now);
   }
-  book.row.evidence_at = book.surroundings.scraped_at;
+  book.row.evidence_at = book.by_watch ? book.watched_at : book.surroundings.scraped_at;
   ClusterMemory& memory = book.memory;
   if (!book.surroundings.environment.empty()) memory.environment = book.surroundings.environment;
   if (!book.surroundings.zone.empty()) memory.zone = book.surroundings.zone;
@@ -184,7 +214,6 @@ void Evaluator::hear(ClusterBook& book, const store::ClusterArrival& arrival,
   }
   book.row.environment = memory.environment;
   book.row.zone = memory.zone;
-  weigh_watched(book, now);
 }
 
 Case Evaluator::make_case(const ClusterBook& book, const WorkloadKey& key, const Round& round,
@@ -192,9 +221,10 @@ Case Evaluator::make_case(const ClusterBook& book, const WorkloadKey& key, const
   Case matter;
   matter.now = round.now;
   matter.interval = book.interval;
-  matter.witness = book.witness;
-  matter.witness_text = book.text;
-  matter.frozen = book.frozen;
+  const bool watched = book.follows(key);
+  matter.witness = watched ? Witness::Sound : book.witness;
+  if (!watched) matter.witness_text = book.text;
+  matter.frozen = !watched && book.frozen;
   matter.observed = observed;
   matter.desired = round.desired.find(key, book.row.environment);
   if (!matter.desired && observed && observed->managed && key.kind == Kind::Deployment &&
@@ -204,8 +234,9 @@ Case Evaluator::make_case(const ClusterBook& book, const WorkloadKey& key, const
     matter.desired->wanted = false;
     matter.desired->as_of = round.desired.as_of();
   }
-  const auto& namespaces = book.by_watch ? book.watched->namespaces : book.surroundings.namespaces;
-  matter.namespace_missing = !namespaces.empty() && !namespaces.contains(key.space);
+  const auto& namespaces = book.surroundings.namespaces;
+  matter.namespace_missing = watched ? book.watched->lacks_namespace(key.space)
+                                     : !namespaces.empty() && !namespaces.contains(key.space);
   return matter;
 }
 
@@ -238,15 +269,9 @@ void Evaluator::keep_row(ClusterBook& book, const WorkloadKey& key, DeploymentRo
 }
 
 void Evaluator::judge_workload(ClusterBook& book, const WorkloadKey& key, const Round& round) {
-  std::optional<DeploymentEvidence> read;
-  const DeploymentEvidence* observed = nullptr;
-  if (book.by_watch) {
-    const auto found = book.watched->deployments.find(key);
-    if (found != book.watched->deployments.end()) observed = &found->second;
-  } else {
-    read = book.state.evidence(key, evidence_bound(book.interval));
-    observed = read ? &*read : nullptr;
-  }
+  const auto read = book.follows(key) ? book.watched->evidence(key, round.now)
+                                      : book.state.evidence(key, evidence_bound(book.interval));
+  const DeploymentEvidence* observed = read ? &*read : nullptr;
   const Case matter = make_case(book, key, round, observed);
   if (forget(book, matter, key)) return;
   const bool bound = matter.desired && matter.desired->wanted;
@@ -273,7 +298,7 @@ void Evaluator::judge_cluster(ClusterBook& book, const Round& round) {
     for (auto& key : round.desired.in_cluster(book.row.cluster, book.row.environment))
       keys.insert(std::move(key));
     if (book.by_watch) {
-      for (const auto& [key, evidence] : book.watched->deployments) keys.insert(key);
+      for (auto& key : book.watched->workloads()) keys.insert(std::move(key));
     }
   }
   book.judge_all = false;
@@ -315,12 +340,11 @@ FleetSnapshot Evaluator::evaluate(const std::vector<store::ClusterArrival>& arri
     all[arrival.cluster] = arrival;
   }
   take_changes();
-  std::vector<std::shared_ptr<const ClusterEvidence>> watched;
-  if (watched_) watched = watched_();
-  for (auto& evidence : watched) {
-    ClusterBook& own = book(evidence->cluster);
-    if (own.watched != evidence) own.judge_all = true;
-    own.watched = std::move(evidence);
+  if (watched_) {
+    for (auto& cluster : watched_()) {
+      ClusterBook& own = book(cluster->name());
+      own.watched = std::move(cluster);
+    }
   }
   if (desired.as_of() != desired_as_of_) {
     desired_as_of_ = desired.as_of();
@@ -332,11 +356,7 @@ FleetSnapshot Evaluator::evaluate(const std::vector<store::ClusterArrival>& arri
     if (arrival != all.end()) {
       hear(*book, arrival->second, now);
     } else if (!book->restored) {
-      weigh_watched(*book, now);
-      if (!book->by_watch) {
-        book->row.state = ClusterState::Never;
-        book->find(Witness::Never, "no sample of this cluster has ever arrived");
-      }
+      hear_of_watch_alone(*book, now);
     } else {  // known of old, and nothing since
       store::ClusterArrival silent;
       silent.cluster = name;

@@ -18,16 +18,13 @@
 #include "clusters/fleet.h"
 #include "clusters/timeline.h"
 #include "clusters/verdict.h"
+#include "clusters/watched_cluster.h"
 #include "model/sample_source.h"
 #include "store/arrivals.h"
 #include "store/keyed_table.h"
 #include "store/tap.h"
 
 namespace aerie::clusters {
-
-/// What clusters were seen by list and watch of their API servers, newest state of each.
-/// Thread-safe.
-using WatchedClusters = std::function<std::vector<std::shared_ptr<const ClusterEvidence>>()>;
 
 /// What the store's tap has heard since the last call; empty function: the head is read at every
 /// scrape instead.
@@ -67,7 +64,8 @@ class Evaluator {
   void take_evidence(ClusterBook& book, const store::ClusterArrival& arrival,
                      model::TimestampMs now);
   void weigh(ClusterBook& book, const store::ClusterArrival& arrival, model::TimestampMs now);
-  void weigh_watched(ClusterBook& book, model::TimestampMs now);
+  void look_at_watch(ClusterBook& book, model::TimestampMs now);
+  void hear_of_watch_alone(ClusterBook& book, model::TimestampMs now);
   void judge_cluster(ClusterBook& book, const Round& round);
   void judge_workload(ClusterBook& book, const WorkloadKey& key, const Round& round);
   Case make_case(const ClusterBook& book, const WorkloadKey& key, const Round& round,

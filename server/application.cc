@@ -156,17 +156,20 @@ ingest::IngestOptions ingest_options(const Config& config) {
 struct Generation {
   std::shared_ptr<const Config> config;
   std::unique_ptr<ingest::RemoteWriteApi> remote_write;
+  std::unique_ptr<clusters::kubernetes::ApiWatcher> watcher;  // outlives the view that reads it
   std::unique_ptr<clusters::ClusterView> clusters;
   http::Router routes;
 
   void stop() {
     if (remote_write) remote_write->stop();
     if (clusters) clusters->stop();
+    watcher.reset();  // nobody reads it any more, and what it has seen may be large
   }
 };
 
 bool needs_new_generation(const Config& a, const Config& b) {
-  return a.ha != b.ha || a.desired_state_file != b.desired_state_file;
+  return a.ha != b.ha || a.desired_state_file != b.desired_state_file ||
+         a.kubernetes != b.kubernetes;
 }
 
 /// The parts in the order in which they are made; members are destroyed in reverse.
@@ -197,6 +200,7 @@ class RunningApplication final : public Application {
   /// Makes a generation that serves nothing yet. Errors: what in the configuration could not be
   /// used.
   Result<std::unique_ptr<Generation>> make_generation(std::shared_ptr<const Config> config);
+  Status open_clusters(Generation& generation);
   /// Serves it and stops the one before.
   void serve(std::unique_ptr<Generation> generation);
   void publish_build_info();
@@ -360,22 +364,7 @@ Result<std::unique_ptr<Generation>> RunningApplication::make_generation(
   if (!remote_write) return std::move(remote_write).error();
   generation->remote_write = std::move(*remote_write);
 
-  auto table = store_->table("clusters");
-  if (!table) return std::move(table).error();
-  clusters::ClusterViewPorts ports{
-      .source = *store_,
-      .arrivals = [this] { return store_->arrivals().all(); },
-      .write_own = [this](const auto& samples) { return store_->write_own(samples); },
-      .table = std::move(*table),
-      .pool = background_pool_,
-      .clock = clock_,
-      .metrics = metrics_,
-      .tapped = [this] { return tap_.take(); }};
-  clusters::ClusterViewOptions options;
-  options.desired_file = config->desired_state_file;
-  auto view = clusters::ClusterView::open(std::move(options), std::move(ports));
-  if (!view) return std::move(view).error();
-  generation->clusters = std::move(*view);
+  if (Status opened = open_clusters(*generation); !opened) return std::move(opened).error();
 
   http::Router& routes = generation->routes;
   status_.register_routes(routes, api_pool_);
@@ -401,9 +390,36 @@ Result<std::unique_ptr<Generation>> RunningApplication::make_generation(
   return Result<std::unique_ptr<Generation>>(std::move(generation));
 }
 
+/// The view of the fleet, and the watcher of API servers that it may read.
+Status RunningApplication::open_clusters(Generation& generation) {
+  const Config& config = *generation.config;
+  auto watcher = clusters::kubernetes::ApiWatcher::open(config.kubernetes, clock_, metrics_);
+  if (!watcher) return std::move(watcher).error();
+  generation.watcher = std::move(*watcher);
+  auto table = store_->table("clusters");
+  if (!table) return std::move(table).error();
+  clusters::ClusterViewPorts ports{
+      .source = *store_,
+      .arrivals = [this] { return store_->arrivals().all(); },
+      .write_own = [this](const auto& samples) { return store_->write_own(samples); },
+      .table = std::move(*table),
+      .pool = background_pool_,
+      .clock = clock_,
+      .metrics = metrics_,
+      .watched = [own = generation.watcher.get()] { return own->clusters(); },
+      .tapped = [this] { return tap_.take(); }};
+  clusters::ClusterViewOptions options;
+  options.desired_file = config.desired_state_file;
+  auto view = clusters::ClusterView::open(std::move(options), std::move(ports));
+  if (!view) return std::move(view).error();
+  generation.clusters = std::move(*view);
+  return {};
+}
+
 void RunningApplication::serve(std::unique_ptr<Generation> generation) {
   server_->use(generation->routes);
   if (!generations_.empty()) generations_.back()->stop();
+  generation->watcher->start();
   generation->clusters->start();
   generations_.push_back(std::move(generation));
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -108,6 +109,36 @@ Status read_desired(const YamlNode& node, const std::string& path, Config& confi
   return {};
 }
 
+Status read_watched(const YamlNode& node, const std::string& path, Config& config) {
+  constexpr std::array<std::string_view, 5> kKeys = {"cluster", "environment", "zone", "kubeconfig",
+                                                     "context"};
+  if (auto known = node.expect_keys(kKeys); !known) return known;
+  std::array<std::string, kKeys.size()> values;
+  for (size_t i = 0; i < kKeys.size(); ++i) {
+    auto value = node.get_string(kKeys[i]);
+    if (!value) return value.error();
+    values[i] = std::move(*value);
+  }
+  auto& [cluster, environment, zone, kubeconfig, context] = values;
+  if (cluster.empty()) return node.error("cluster is missing: the name under which it writes");
+  if (kubeconfig.empty()) return node.error("kubeconfig is missing: the file that leads to it");
+  for (const auto& other : config.kubernetes) {
+    if (other.cluster == cluster) return node.error("cluster " + cluster + " is named twice");
+  }
+  config.kubernetes.push_back({std::move(cluster), std::move(environment), std::move(zone),
+                               beside(path, kubeconfig), std::move(context)});
+  return {};
+}
+
+Status read_kubernetes(const YamlNode& root, const std::string& path, Config& config) {
+  const auto entries = root.get_sequence("kubernetes");
+  if (!entries) return entries.error();
+  for (const YamlNode& entry : *entries) {
+    if (auto read = read_watched(entry, path, config); !read) return read;
+  }
+  return {};
+}
+
 Status read_storage(const YamlNode& node, Config& config) {
   if (auto known = node.expect_keys({"tsdb"}); !known) return known;
   const auto tsdb = node.find("tsdb");
@@ -129,7 +160,7 @@ Status read_storage(const YamlNode& node, Config& config) {
 
 Status read_root(const YamlNode& root, const std::string& path, Config& config) {
   if (auto known = root.expect_keys({"global", "rule_files", "alerting", "clusters", "ha", "limits",
-                                     "desired_state", "storage"});
+                                     "desired_state", "storage", "kubernetes"});
       !known) {
     return known;
   }
@@ -149,7 +180,7 @@ Status read_root(const YamlNode& root, const std::string& path, Config& config) 
   if (const auto node = root.find("storage")) {
     if (auto read = read_storage(*node, config); !read) return read;
   }
-  return {};
+  return read_kubernetes(root, path, config);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "clusters/kubernetes/api_watcher.h"
 #include "ingest/options.h"
 #include "model/time.h"
 
@@ -30,6 +31,7 @@ struct Config {
   model::DurationMs out_of_order_time_window = 3600LL * 1000;  ///< 0: late samples are refused
   size_t backfill_days_per_hour = 64;                          ///< of one cluster; 0: no limit
   std::string desired_state_file;  ///< empty: desired state is inferred only
+  std::vector<clusters::kubernetes::WatchedApi> kubernetes;  ///< API servers that are watched
   std::string text;                ///< as read, with secrets masked: for /api/v1/status/config
 };
 

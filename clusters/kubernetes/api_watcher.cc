@@ -22,14 +22,13 @@ constexpr std::chrono::milliseconds kProbeTimeout{5'000};
 constexpr uint32_t kProbesLost = 2;  // then the connection is given up
 constexpr int64_t kReadAccessEvery = 30'000;
 constexpr size_t kMostLists = 8;  // at a time, over all clusters: a list is megabytes
-constexpr model::DurationMs kRenewEvidence = 10'000;  // of a cluster where nothing changes
 constexpr std::chrono::milliseconds kIdle{1'000};
 
 }  // namespace
 
 /// One cluster: its reflectors, the probe, and what they have seen. Owned by the watcher's thread,
 /// but for what is guarded.
-class ApiWatcher::Cluster {
+class ApiWatcher::Cluster final : public WatchedCluster {
  public:
   Cluster(WatchedApi api, ApiAccess access, uint64_t seed, MetricRegistry& metrics);
 
@@ -37,7 +36,14 @@ class ApiWatcher::Cluster {
   /// again.
   int64_t tick(http::StreamClient& client, const Clock& clock, size_t& lists);
   void cancel_all(http::StreamClient& client);
-  std::shared_ptr<const ClusterEvidence> evidence(const Clock& clock);
+
+  const std::string& name() const override { return api_.cluster; }
+  Standing standing() const override;
+  std::vector<WorkloadKey> workloads() const override;
+  std::vector<WorkloadKey> take_changed() override;
+  std::optional<DeploymentEvidence> evidence(const WorkloadKey& key,
+                                             model::TimestampMs now) const override;
+  bool lacks_namespace(const std::string& space) const override;
 
  private:
   struct Follower {
@@ -75,9 +81,9 @@ class ApiWatcher::Cluster {
   int64_t access_due_ = 0;
   uint32_t probes_lost_ = 0;
   bool give_up_ = false;
+  bool was_whole_ = false;
   std::string told_;  // the trouble that was logged last; "-": nothing was yet
   Guarded<std::unique_ptr<Seen>> seen_;
-  Guarded<std::shared_ptr<const ClusterEvidence>> evidence_;
 };
 
 ApiWatcher::Cluster::Cluster(WatchedApi api, ApiAccess access, uint64_t seed,
@@ -244,6 +250,8 @@ int64_t ApiWatcher::Cluster::tick(http::StreamClient& client, const Clock& clock
   const int64_t now = milliseconds(clock);
   read_access(now);
   if (give_up_) give_up(client, now);
+  // What has just become whole need not wait for its first answer.
+  if (!std::exchange(was_whole_, whole()) && was_whole_) probe_due_ = now;
   probe(client, clock, now);
   int64_t again = probe_due_;
   for (Follower& follower : followers_) {
@@ -275,31 +283,26 @@ void ApiWatcher::Cluster::cancel_all(http::StreamClient& client) {
   }
 }
 
-std::shared_ptr<const ClusterEvidence> ApiWatcher::Cluster::evidence(const Clock& clock) {
-  auto before = evidence_.copy();
-  std::shared_ptr<ClusterEvidence> now;
-  seen_.with([&](std::unique_ptr<Seen>& seen) {
-    if (seen->seen_at == 0) return;
-    const auto changed = before ? seen->state.take_changed() : seen->state.workloads();
-    if (before && changed.empty() && seen->seen_at - before->scraped_at < kRenewEvidence) return;
-    now = std::make_shared<ClusterEvidence>(seen->state.surroundings());
-    now->environment = api_.environment;
-    now->zone = api_.zone;
-    now->scraped_at = seen->seen_at;
-    if (before) now->deployments = before->deployments;
-    const model::TimestampMs at = clock.now_ms();
-    for (const WorkloadKey& key : changed) {
-      auto record = seen->state.evidence(key, at, at);
-      if (record) {
-        now->deployments.insert_or_assign(key, std::move(*record));
-      } else {
-        now->deployments.erase(key);
-      }
-    }
-  });
-  if (!now) return before;
-  evidence_.with([&](auto& current) { current = now; });
-  return now;
+WatchedCluster::Standing ApiWatcher::Cluster::standing() const {
+  const model::TimestampMs seen_at = seen_.with([](const auto& seen) { return seen->seen_at; });
+  return {seen_at, api_.environment, api_.zone};
+}
+
+std::vector<WorkloadKey> ApiWatcher::Cluster::workloads() const {
+  return seen_.with([](const auto& seen) { return seen->state.workloads(); });
+}
+
+std::vector<WorkloadKey> ApiWatcher::Cluster::take_changed() {
+  return seen_.with([](const auto& seen) { return seen->state.take_changed(); });
+}
+
+std::optional<DeploymentEvidence> ApiWatcher::Cluster::evidence(const WorkloadKey& key,
+                                                                model::TimestampMs now) const {
+  return seen_.with([&](const auto& seen) { return seen->state.evidence(key, now, now); });
+}
+
+bool ApiWatcher::Cluster::lacks_namespace(const std::string& space) const {
+  return seen_.with([&](const auto& seen) { return seen->state.lacks_namespace(space); });
 }
 
 ApiWatcher::ApiWatcher(const Clock& clock) : clock_(clock) {}
@@ -314,7 +317,7 @@ Result<std::unique_ptr<ApiWatcher>> ApiWatcher::open(std::vector<WatchedApi> clu
     if (!access) return std::move(access).error().with("kubernetes: cluster " + api.cluster);
     const auto seed = static_cast<uint64_t>(clock.monotonic_ns()) + watcher->clusters_.size();
     watcher->clusters_.push_back(
-        std::make_unique<Cluster>(std::move(api), std::move(*access), seed, metrics));
+        std::make_shared<Cluster>(std::move(api), std::move(*access), seed, metrics));
   }
   return watcher;
 }
@@ -342,12 +345,8 @@ void ApiWatcher::run() {
   for (const auto& cluster : clusters_) cluster->cancel_all(client_);
 }
 
-std::vector<std::shared_ptr<const ClusterEvidence>> ApiWatcher::evidence() {
-  std::vector<std::shared_ptr<const ClusterEvidence>> all;
-  for (const auto& cluster : clusters_) {
-    if (auto one = cluster->evidence(clock_)) all.push_back(std::move(one));
-  }
-  return all;
+std::vector<std::shared_ptr<WatchedCluster>> ApiWatcher::clusters() const {
+  return {clusters_.begin(), clusters_.end()};
 }
 
 }  // namespace aerie::clusters::kubernetes

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/result.h"
-#include "clusters/evidence.h"
+#include "clusters/watched_cluster.h"
 #include "http/stream_client.h"
 
 namespace aerie::clusters::kubernetes {
@@ -28,7 +28,7 @@ struct WatchedApi {
 
 /// Path 2: follows Deployments, ReplicaSets, Pods, Nodes, quotas, namespaces and warning events of
 /// every cluster by list and watch, on one thread and, where the server speaks HTTP/2, one
-/// connection a cluster. Never asks for anything but GET. evidence() is thread-safe.
+/// connection a cluster. Never asks for anything but GET. clusters() is thread-safe.
 class ApiWatcher {
  public:
   /// Reads the kubeconfigs. Errors: those of load_kubeconfig(). `clock` and `metrics` outlive it.
@@ -40,11 +40,8 @@ class ApiWatcher {
   /// Ends all requests within milliseconds. Idempotent.
   void stop();
 
-  /// Every cluster whose required collections have been listed once, as it is now; `scraped_at`
-  /// (our clock) is when its API server last answered while all of them were being watched. The
-  /// same pointer as before where nothing has changed since. Cost: the Deployments that changed,
-  /// and a copy of the cluster's others if any did.
-  std::vector<std::shared_ptr<const ClusterEvidence>> evidence();
+  /// Every cluster, for the evaluator. What was seen stays readable after stop(), and grows old.
+  std::vector<std::shared_ptr<WatchedCluster>> clusters() const;
 
  private:
   class Cluster;
@@ -52,8 +49,8 @@ class ApiWatcher {
   void run();
 
   const Clock& clock_;
-  http::StreamClient client_;  // owned by thread_ while it runs
-  std::vector<std::unique_ptr<Cluster>> clusters_;
+  http::StreamClient client_;                       // owned by thread_ while it runs
+  std::vector<std::shared_ptr<Cluster>> clusters_;  // constant after open()
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

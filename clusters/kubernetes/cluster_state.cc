@@ -252,11 +252,13 @@ void ClusterState::put_quota(const Name& name, const json::object& object) {
 }
 
 void ClusterState::put_event(const json::object& object) {
-  if (text_at(object, "type") == "Normal") return;
+  const std::string_view message = text_at(object, "message");
+  // "Error: ImagePullBackOff" comes after the event that tells why, and tells nothing.
+  if (text_at(object, "type") == "Normal" || message.starts_with("Error: ")) return;
   const auto* about = object_at(object, "involvedObject");
   if (!about) return;
   const Name name{text_at(*about, "namespace"), text_at(*about, "name")};
-  std::string text(text_at(object, "message").substr(0, kLongestMessage));
+  std::string text(message.substr(0, kLongestMessage));
   if (text_at(*about, "kind") == "ReplicaSet") {
     const auto set = replica_sets_.find(name);
     if (set == replica_sets_.end() || set->second.warning == text) return;
@@ -335,7 +337,9 @@ void ClusterState::read_pods(const Name& set, int64_t now, model::TimestampMs at
   for (PodEvidence& pod : pods_.of(set.first, set.second, now, at)) {
     const auto node = nodes_.find(pod.node);
     pod.node_lost = node != nodes_.end() && node->second.ready != Truth::True;
-    if (pod.message.empty() && pod.ready != Truth::True) {
+    // That it waits is what the container says; why the image cannot be had, only the event.
+    const bool silent = pod.message.empty() || pod.message.starts_with("Back-off pulling image");
+    if (silent && pod.ready != Truth::True) {
       const auto warning = pod_warnings_.find({set.first, pod.name});
       if (warning != pod_warnings_.end()) pod.message = warning->second.text;
     }
@@ -404,13 +408,6 @@ std::optional<DeploymentEvidence> ClusterState::evidence(const WorkloadKey& key,
       out.quotas.push_back(std::move(quota));
     }
   }
-  return out;
-}
-
-ClusterEvidence ClusterState::surroundings() const {
-  ClusterEvidence out;
-  out.cluster = cluster_;
-  for (const auto& [name, listed] : namespaces_) out.namespaces.insert(name);
   return out;
 }
 

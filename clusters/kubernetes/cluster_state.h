@@ -52,8 +52,10 @@ class ClusterState {
   /// Kubernetes' own words: of conditions, of waiting containers, else of the newest warning event.
   std::optional<DeploymentEvidence> evidence(const WorkloadKey& key, int64_t now,
                                              model::TimestampMs at) const;
-  /// The namespaces, and nothing of workloads.
-  ClusterEvidence surroundings() const;
+  /// True if namespaces were listed and this is none of them.
+  bool lacks_namespace(const std::string& space) const {
+    return !namespaces_.empty() && !namespaces_.contains(space);
+  }
 
   size_t pods() const { return pods_.size(); }
   /// Memory that grows with pods.

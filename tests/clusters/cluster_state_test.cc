@@ -214,6 +214,24 @@ TEST_CASE("warnings lend their words where the object itself has none") {
   CHECK(evidence_of(state).pods[0].message == "Readiness probe failed: 503");
 }
 
+TEST_CASE("why an image cannot be had stands in an event alone") {
+  ClusterState state = gondor();
+  const std::string waits =
+      R"({"phase":"Pending","containerStatuses":[{"name":"app","restartCount":0,
+    "state":{"waiting":{"reason":"ImagePullBackOff","message":"Back-off pulling image \"r/app:2\""}}}]})";
+  state.put(Collection::Pods, object(pod("web-2-aaaaa", "web-2", waits)), kNow);
+  CHECK(evidence_of(state).pods[0].message == "Back-off pulling image \"r/app:2\"");
+  for (const std::string message : {"Failed to pull image: not found", "Error: ImagePullBackOff"}) {
+    state.put(Collection::Events,
+              object(fmt::format(
+                  R"({{"metadata":{{"name":"e","namespace":"apps"}},"type":"Warning","message":"{}",
+              "lastTimestamp":"2026-11-26T05:01:00Z","involvedObject":{{"kind":"Pod","namespace":"apps","name":"web-2-aaaaa"}}}})",
+                  message)),
+              kNow);
+  }
+  CHECK(evidence_of(state).pods[0].message == "Failed to pull image: not found");
+}
+
 TEST_CASE("quotas and namespaces of the cluster") {
   ClusterState state = gondor();
   state.put(
@@ -228,7 +246,8 @@ TEST_CASE("quotas and namespaces of the cluster") {
   CHECK(e.quotas[0].used->value == 2);
   CHECK(e.quotas[1].hard->value == 1.5);
   CHECK_FALSE(e.quotas[1].used);
-  CHECK(state.surroundings().namespaces.contains("apps"));
+  CHECK_FALSE(state.lacks_namespace("apps"));
+  CHECK(state.lacks_namespace("other"));
 }
 
 TEST_CASE("a hundred thousand pods take at most 256 bytes each") {

@@ -324,23 +324,85 @@ TEST_CASE("clusters that differ from most are named, and written as series") {
                      {"phase", "Complete"}}) == "1");
 }
 
-TEST_CASE("a watch is believed while it is fresh") {
-  FleetFixture f;
-  auto watched = std::make_shared<ClusterEvidence>();
-  watched->cluster = "isengard";
-  watched->scraped_at = f.clock.now_ms();
+namespace {
+
+/// An API server that was seen once.
+class SeenOnce final : public WatchedCluster {
+ public:
+  SeenOnce(std::string name, aerie::model::TimestampMs seen_at) : name_(std::move(name)) {
+    standing_.seen_at = seen_at;
+    standing_.zone = "mordor";
+  }
+  void add(DeploymentEvidence evidence) {
+    const WorkloadKey key = evidence.key;
+    all_.insert_or_assign(key, std::move(evidence));
+  }
+  const std::string& name() const override { return name_; }
+  Standing standing() const override { return standing_; }
+  std::vector<WorkloadKey> workloads() const override {
+    std::vector<WorkloadKey> keys;
+    for (const auto& [key, evidence] : all_) keys.push_back(key);
+    return keys;
+  }
+  std::vector<WorkloadKey> take_changed() override { return {}; }
+  std::optional<DeploymentEvidence> evidence(const WorkloadKey& key,
+                                             aerie::model::TimestampMs) const override {
+    const auto found = all_.find(key);
+    return found == all_.end() ? std::nullopt : std::optional(found->second);
+  }
+  bool lacks_namespace(const std::string&) const override { return false; }
+
+ private:
+  const std::string name_;
+  Standing standing_;
+  std::map<WorkloadKey, DeploymentEvidence> all_;
+};
+
+DeploymentEvidence one_replica(const WorkloadKey& key, aerie::model::TimestampMs at) {
   DeploymentEvidence e;
-  e.key = {"shop", "nginx", "isengard"};
-  const Fact one{1, f.clock.now_ms()};
+  e.key = key;
+  const Fact one{1, at};
   e.spec_replicas = e.replicas = e.ready = e.available = e.updated = one;
   e.generation = e.observed_generation = one;
-  watched->deployments.emplace(e.key, e);
+  return e;
+}
+
+}  // namespace
+
+TEST_CASE("a watch is believed while it is fresh") {
+  FleetFixture f;
+  const aerie::model::TimestampMs now = f.clock.now_ms();
+  auto watched = std::make_shared<SeenOnce>("isengard", now);
+  watched->add(one_replica({"shop", "nginx", "isengard"}, now));
   f.watched = {watched};
   f.restart();
   f.run(5);
   CHECK(f.phase("isengard", "shop", "nginx") == "Complete");
-  f.run(200);
-  CHECK(f.phase("isengard", "shop", "nginx") == "Unknown UnknownCluster");
+  CHECK(f.fleet()->find_cluster("isengard")->state == ClusterState::Fresh);
+  CHECK(f.fleet()->find_cluster("isengard")->zone == "mordor");
+  f.run(54);
+  CHECK(f.phase("isengard", "shop", "nginx") == "Complete");
+  f.run(10);
+  CHECK(f.phase("isengard", "shop", "nginx") == "Unknown StaleData");
+  CHECK(f.fleet()->find_cluster("isengard")->state == ClusterState::Silent);
+}
+
+TEST_CASE("a fresh watch stands in for series that have stopped, and is no flapping") {
+  FleetFixture f;
+  f.deploy("gondor", "shop", "nginx", 1);
+  f.run(60);
+  auto watched = std::make_shared<SeenOnce>("gondor", f.clock.now_ms() + 150'000);
+  watched->add(one_replica({"shop", "nginx", "gondor"}, f.clock.now_ms()));
+  f.watched = {watched};
+  f.restart();
+  f.silence("gondor");
+  f.run(150);
+  CHECK(f.phase("gondor", "shop", "nginx") == "Complete");
+  CHECK(f.fleet()->find_cluster("gondor")->state == ClusterState::Fresh);
+  CHECK(f.fleet()->find_cluster("gondor")->transitions == 0);
+  f.run(100);
+  CHECK(f.fleet()->find_cluster("gondor")->state == ClusterState::Silent);
+  CHECK(f.phase("gondor", "shop", "nginx").substr(0, 7) == "Unknown");
 }
 
 TEST_CASE("with a tap the head is read at first and when something was lost, no more") {

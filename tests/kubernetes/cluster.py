@@ -23,6 +23,7 @@ rules:
     users: [aerie, aerie-certificate]
   - level: None
 """
+# The same as packaging/kubernetes/senders/read-only-user.yaml grants; tests/packaging/manifests_test.py compares them.
 READER_ROLE = {
     "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "aerie"},
     "rules": [{"apiGroups": [""], "resources": ["pods", "nodes", "events", "resourcequotas", "namespaces"], "verbs": ["list", "watch"]},

@@ -95,6 +95,8 @@ class Ear(threading.Thread):
                     new = rows.get(key, Said(now, "gone", "", ""))
                     if not self.said[key] or self.said[key][-1][1:3] != new[1:3]:
                         self.said[key].append(new)
+                    else:  # the same verdict; its words may have become more exact
+                        self.said[key][-1] = self.said[key][-1]._replace(message=new.message)
             time.sleep(POLL_SECONDS)
 
     def latest(self, scenario):
@@ -250,6 +252,8 @@ remote_write:
         else:
             after = said.at - truth
             verdict = "wrong" if not right(scenario, said) else "late" if after > bound else ""
+            if not verdict and ear.path == 2 and scenario.words not in said.message:
+                verdict = f"without the words '{scenario.words}'"
         if verdict:
             history = self.ears[ear.path].said[(scenario.cluster, scenario.space, scenario.deployment)]
             told = ", ".join(f"{one.at - (truth or one.at):+.1f} s {one.phase} {one.reason}" for one in history)
@@ -307,6 +311,17 @@ remote_write:
         if 2 in self.paths:
             self.note({"list", "watch"} <= set(seen), "aerie listed and watched as its own users")
 
+    def cost(self) -> str:
+        """What each aerie took of the machine so far."""
+        told = []
+        for path in self.paths:
+            process = next(child for child in self.children if child.name == f"aerie-{path}").process.pid
+            fields = pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+            seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            peak = next(line for line in pathlib.Path(f"/proc/{process}/status").read_text().splitlines() if line.startswith("VmHWM"))
+            told.append(f"path {path} {seconds:.1f} CPU seconds, {int(peak.split()[1]) // 1024} MB at most")
+        return "; ".join(told)
+
     def report(self, path: pathlib.Path):
         commit = subprocess.run(["git", "-C", str(HERE), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout
         head = ["case", "cluster", "must be"] + [f"path {one}" for one in self.paths]
@@ -319,7 +334,7 @@ remote_write:
                  "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
         lines += ["| " + " | ".join(row) + " |" for row in self.rows]
         lines += ["", f"Requests of aerie in the audit logs of the three API servers: {self.verbs}; no write.",
-                  "", f"{len(self.failures)} failures."]
+                  f"aerie itself, over {time.monotonic() - self.started:.0f} s: {self.cost()}.", "", f"{len(self.failures)} failures{':' if self.failures else '.'}"]
         path.write_text("\n".join(lines + [f"- {one}" for one in self.failures]) + "\n")
 
     def stop(self):
@@ -337,7 +352,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("aerie", "folder", "third_party"):
         parser.add_argument(name)
-    parser.add_argument("--paths", default="1")
+    parser.add_argument("--paths", default="1,2")
     parser.add_argument("--report")
     given = parser.parse_args()
     matrix = Matrix(given)

@@ -20,6 +20,7 @@ class Scenario:
     truth: Callable                  # (deployment object or None, its pods) -> whether the API server shows it
     befall: Optional[Callable] = None  # (cluster, scenario): what happens to it after all had become Complete
     body: Optional[dict] = None      # created at the start; None: created by `befall`, or never
+    words: str = ""                  # of Kubernetes, that path 2 must repeat
 
     @property
     def path(self):
@@ -104,26 +105,26 @@ SCENARIOS = (
     Scenario("scaled to zero", "gondor", "apps", "idle", "Idle", (), NO_HOLD, is_complete, patches({"replicas": 0}),
              deployment("idle")),
     Scenario("quota", "rohan", "quota-new", "api", "Stalled", ("FailedCreate/Quota",), HOLD_CREATE, refused,
-             creates(deployment("api", 3))),
+             creates(deployment("api", 3)), words="exceeded quota: q"),
     Scenario("image pull", "shire", "apps", "pull", "Stalled", ("ImagePull/ImagePullBackOff",), HOLD_POD,
-             waits_for("ImagePullBackOff"), creates(deployment("pull", behaves="image-pull"))),
+             waits_for("ImagePullBackOff"), creates(deployment("pull", behaves="image-pull")), words="failed to resolve reference"),
     Scenario("crash loop", "gondor", "apps", "crash", "Stalled", ("CrashLoop",), HOLD_POD, waits_for("CrashLoopBackOff"),
-             creates(deployment("crash", behaves="crash"))),
+             creates(deployment("crash", behaves="crash")), words="ack-off restarting failed container"),
     Scenario("out of memory", "rohan", "apps", "oom", "Stalled", ("CrashLoop/OOMKilled",), HOLD_POD, waits_for("CrashLoopBackOff"),
              creates(deployment("oom", behaves="oom"))),
     Scenario("too big", "gondor", "apps", "toobig", "Stalled", ("Unschedulable",), NO_HOLD, deadline_over,
-             creates(deployment("toobig", 1, cpu="100"))),
+             creates(deployment("toobig", 1, cpu="100")), words="Insufficient cpu"),
     Scenario("tainted", "shire", "apps", "tainted", "Stalled", ("Unschedulable",), NO_HOLD, deadline_over,
-             creates(deployment("tainted", 1, selector={"pool": "gpu"}))),
+             creates(deployment("tainted", 1, selector={"pool": "gpu"})), words="dedicated: gpu"),
     Scenario("never ready", "rohan", "apps", "notready", "Stalled", ("NotReady",), NO_HOLD, deadline_over,
-             creates(deployment("notready", behaves="never-ready"))),
+             creates(deployment("notready", behaves="never-ready")), words="Readiness probe failed"),
     Scenario("paused", "gondor", "apps", "paused", "Progressing", ("Paused",), NO_HOLD,
              lambda one, _: condition(one, "Progressing").get("reason") == "DeploymentPaused" and one["metadata"]["generation"] >= 2,
              patches({"paused": True, "template": {"metadata": {"annotations": {"version": "2"}}}}), deployment("paused")),
     Scenario("bad image over a good one", "shire", "apps", "badroll", "Stalled", ("ImagePull/ImagePullBackOff",), HOLD_POD,
              waits_for("ImagePullBackOff"), patches(BAD_TEMPLATE), deployment("badroll", 3)),
     Scenario("scale-up refused after completion", "gondor", "quota-scale", "scaleq", "Degraded", ("FailedCreate/Quota",), HOLD_CREATE,
-             refused, patches({"replicas": 4}), deployment("scaleq")),
+             refused, patches({"replicas": 4}), deployment("scaleq"), words="exceeded quota: q"),
     Scenario("scale-up finds no room after completion", "rohan", "apps", "scalebig", "Degraded", ("Unschedulable",), HOLD_SCHEDULE,
              unscheduled, patches({"replicas": 9}), deployment("scalebig", cpu="2500m")),
     Scenario("node down", "rohan", "apps", "nodedown", "Degraded", ("NodeLost",), NO_HOLD,

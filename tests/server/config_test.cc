@@ -109,6 +109,23 @@ TEST_CASE("errors name file, line and column and what was expected") {
   CHECK(error_of(twice).find("used twice") != std::string::npos);
 }
 
+TEST_CASE("API servers to watch are named with their kubeconfig, beside the file") {
+  const auto config = parse_config(
+      "kubernetes:\n- {cluster: gondor, kubeconfig: gondor.kubeconfig, zone: eu-1}\n"
+      "- {cluster: rohan, kubeconfig: /k/all, context: rohan, environment: prod}\n",
+      "/etc/aerie/aerie.yml");
+  REQUIRE(config);
+  REQUIRE(config->kubernetes.size() == 2);
+  CHECK(config->kubernetes[0].kubeconfig == "/etc/aerie/gondor.kubeconfig");
+  CHECK(config->kubernetes[0].zone == "eu-1");
+  CHECK(config->kubernetes[1].kubeconfig == "/k/all");
+  CHECK(config->kubernetes[1].context == "rohan");
+  CHECK(error_of("kubernetes: [{cluster: a}]").find("kubeconfig is missing") != std::string::npos);
+  CHECK(error_of("kubernetes: [{kubeconfig: a}]").find("cluster is missing") != std::string::npos);
+  CHECK(error_of("kubernetes:\n- {cluster: a, kubeconfig: a}\n- {cluster: a, kubeconfig: b}")
+            .find("named twice") != std::string::npos);
+}
+
 TEST_CASE("a file that is not there says how to go on") {
   const auto config = load_config("/does/not/exist.yml");
   REQUIRE_FALSE(config);

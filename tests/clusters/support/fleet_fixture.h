@@ -51,8 +51,7 @@ class FleetFixture {
   std::unique_ptr<ClusterView> view;
   std::filesystem::path folder;
   bool write_fails = false;
-  std::vector<std::shared_ptr<const ClusterEvidence>>
-      watched;           ///< by list and watch; before restart()
+  std::vector<std::shared_ptr<WatchedCluster>> watched;  ///< by list and watch; before restart()
   TappedChanges tapped;  ///< before restart(); empty: scrapes are read
 
  private:
