@@ -23,6 +23,10 @@ std::string rule_prefix(const RuleKey& rule) {
   return key;
 }
 
+std::string row_key(std::string prefix, const model::Labels& labels) {
+  return std::move(prefix.append(labels.encoded()));
+}
+
 }  // namespace
 
 Result<std::vector<Alert>> AlertTable::load(const RuleKey& rule) const {
@@ -51,8 +55,8 @@ Status AlertTable::apply(const RuleKey& rule, const std::vector<Alert>& changed,
   std::vector<std::pair<std::string, std::string>> puts;
   std::vector<std::string> removals;
   for (const Alert& alert : changed)
-    puts.emplace_back(prefix + alert.labels.encoded(), encode_alert(alert));
-  for (const model::Labels& labels : removed) removals.push_back(prefix + labels.encoded());
+    puts.emplace_back(row_key(prefix, alert.labels), encode_alert(alert));
+  for (const model::Labels& labels : removed) removals.push_back(row_key(prefix, labels));
   return rows_->apply(puts, removals);
 }
 
@@ -64,7 +68,7 @@ Status AlertTable::replace_group(const std::string& file, const std::string& gro
   std::set<std::string> kept;
   for (const auto& [rule, alerts] : rules) {
     for (const Alert& alert : alerts) {
-      puts.emplace_back(rule_prefix(rule) + alert.labels.encoded(), encode_alert(alert));
+      puts.emplace_back(row_key(rule_prefix(rule), alert.labels), encode_alert(alert));
       kept.insert(puts.back().first);
     }
   }

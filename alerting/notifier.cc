@@ -22,7 +22,7 @@ constexpr model::DurationMs kCleanEveryMs = 10'000;
 constexpr std::string_view kRowPrefix = "d";
 
 std::string row_key(const model::Labels& labels) {
-  return std::string(kRowPrefix) + labels.encoded();
+  return std::string(kRowPrefix).append(labels.encoded());
 }
 
 }  // namespace

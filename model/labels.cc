@@ -86,17 +86,6 @@ size_t utf8_length(std::string_view text) {
   return 0;
 }
 
-/// How many bytes at the start are equal. Eight at a time: label sets that are compared mostly have
-/// long common prefixes.
-size_t first_difference(std::string_view a, std::string_view b) {
-  const size_t size = std::min(a.size(), b.size());
-  size_t i = 0;
-  for (; i + sizeof(uint64_t) <= size; i += sizeof(uint64_t))
-    if (std::memcmp(a.data() + i, b.data() + i, sizeof(uint64_t)) != 0) break;
-  while (i < size && a[i] == b[i]) ++i;
-  return i;
-}
-
 }  // namespace
 
 void Labels::Iterator::read() {
@@ -128,9 +117,13 @@ Labels Labels::from_pairs(std::vector<LabelView> pairs) {
   return from_encoded(encode(pairs));
 }
 
-Labels Labels::from_encoded(std::string encoded) {
+Labels Labels::from_encoded(std::string_view encoded) {
   Labels labels;
-  labels.encoded_ = std::move(encoded);
+  if (encoded.empty()) return labels;
+  const auto bytes = std::make_shared_for_overwrite<char[]>(encoded.size());
+  std::copy(encoded.begin(), encoded.end(), bytes.get());
+  labels.bytes_ = bytes;
+  labels.size_bytes_ = encoded.size();
   return labels;
 }
 
@@ -144,13 +137,14 @@ std::string_view Labels::get(std::string_view name) const {
   return {};
 }
 
-uint64_t Labels::hash() const { return XXH3_64bits(encoded_.data(), encoded_.size()); }
+uint64_t Labels::hash() const { return XXH3_64bits(bytes_.get(), size_bytes_); }
 
 std::strong_ordering Labels::operator<=>(const Labels& other) const {
+  if (bytes_ == other.bytes_) return std::strong_ordering::equal;
   // Names and values alternate, so the first string that differs decides; what is equal before it
   // is skipped as bytes.
-  const std::string_view x = encoded_;
-  const std::string_view y = other.encoded_;
+  const std::string_view x = encoded();
+  const std::string_view y = other.encoded();
   const size_t differs = first_difference(x, y);
   if (differs == x.size() || differs == y.size()) return x.size() <=> y.size();
   std::string_view rest = x;
@@ -164,6 +158,15 @@ std::strong_ordering Labels::operator<=>(const Labels& other) const {
   const std::string_view string_x = read_string(rest_x);
   const std::string_view string_y = read_string(rest_y);
   return string_x <=> string_y;
+}
+
+size_t first_difference(std::string_view a, std::string_view b) {
+  const size_t size = std::min(a.size(), b.size());
+  size_t i = 0;
+  for (; i + sizeof(uint64_t) <= size; i += sizeof(uint64_t))
+    if (std::memcmp(a.data() + i, b.data() + i, sizeof(uint64_t)) != 0) break;
+  while (i < size && a[i] == b[i]) ++i;
+  return i;
 }
 
 std::string Labels::to_string() const {

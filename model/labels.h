@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <iterator>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,8 +23,8 @@ struct LabelView {
 };
 
 /// The identity of a series: label pairs, sorted by name bytewise, no empty values, no repeated
-/// names. Immutable value in one allocation: [len][name][len][value]… where len is a LEB128 varint.
-/// Copying copies one string; equality compares bytes.
+/// names. Immutable value: [len][name][len][value]… where len is a LEB128 varint, in one allocation
+/// that all copies share, so that a copy costs as much as a shared_ptr. Equality compares bytes.
 class Labels {
  public:
   class Iterator {
@@ -56,13 +57,13 @@ class Labels {
   /// Sorts; drops pairs with an empty value; of a repeated name the last wins.
   Labels(std::initializer_list<std::pair<std::string_view, std::string_view>> pairs);
   static Labels from_pairs(std::vector<LabelView> pairs);
-  /// Takes bytes made by `encoded()`. The caller vouches for them (they come from our own files,
+  /// Copies bytes made by `encoded()`. The caller vouches for them (they come from our own files,
   /// behind a checksum).
-  static Labels from_encoded(std::string encoded);
+  static Labels from_encoded(std::string_view encoded);
 
-  Iterator begin() const { return Iterator(encoded_); }
+  Iterator begin() const { return Iterator(encoded()); }
   Iterator end() const { return {}; }
-  bool empty() const { return encoded_.empty(); }
+  bool empty() const { return size_bytes_ == 0; }
   size_t size() const;  ///< number of pairs, O(pairs)
 
   /// The value of a label, empty if absent (PromQL does not tell these apart). O(pairs).
@@ -70,12 +71,14 @@ class Labels {
   bool has(std::string_view name) const { return !get(name).empty(); }
   std::string_view metric_name() const { return get(kMetricName); }
 
-  /// The bytes above: what is hashed, interned and stored.
-  const std::string& encoded() const { return encoded_; }
+  /// The bytes above: what is hashed, interned and stored. Valid as long as any copy of the labels.
+  std::string_view encoded() const { return {bytes_.get(), size_bytes_}; }
   /// XXH3 of the encoded bytes; for memory only, not seeded, never stored.
   uint64_t hash() const;
 
-  bool operator==(const Labels& other) const { return encoded_ == other.encoded_; }
+  bool operator==(const Labels& other) const {
+    return bytes_ == other.bytes_ || encoded() == other.encoded();
+  }
   /// Prometheus's labels.Compare: pair by pair, name then value, the shorter set first.
   std::strong_ordering operator<=>(const Labels& other) const;
 
@@ -84,12 +87,17 @@ class Labels {
   std::string to_string() const;
 
  private:
-  std::string encoded_;
+  std::shared_ptr<const char[]> bytes_;
+  size_t size_bytes_ = 0;
 };
 
 struct LabelsHash {
   size_t operator()(const Labels& labels) const { return labels.hash(); }
 };
+
+/// How many bytes at the start are equal. Eight at a time: label sets that are compared mostly have
+/// long common prefixes.
+size_t first_difference(std::string_view a, std::string_view b);
 
 /// Makes changed copies of label sets. One owner, reusable: reset() keeps its memory.
 class LabelsBuilder {

@@ -38,7 +38,7 @@ model::Labels without_metadata(const model::Labels& labels) {
     append_encoded(encoded, label.name);
     append_encoded(encoded, label.value);
   }
-  return model::Labels::from_encoded(std::move(encoded));
+  return model::Labels::from_encoded(encoded);
 }
 
 model::Labels visible_labels(const SeriesInfo& info, bool delayed_name_removal) {

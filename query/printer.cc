@@ -164,11 +164,16 @@ std::string text(const MatrixSelector& node) {
 }
 std::string text(const Subquery& node) { return to_string(*node.expr) + subquery_suffix(node); }
 std::string text(const Unary& node) { return (node.negative ? "-" : "+") + to_string(*node.expr); }
+/// A sign binds weaker than ^: `+Inf ^ x` would come back as `+(Inf ^ x)`.
+std::string left_operand(const Binary& node, std::string printed) {
+  const size_t start = printed.find_first_not_of(' ');
+  if (node.op == BinaryOp::Pow && printed.compare(start, std::string::npos, "+Inf") == 0)
+    printed.erase(start, 1);
+  return printed;
+}
 std::string text(const Binary& node) {
-  std::string left = to_string(*node.left);
-  // A sign binds weaker than ^: `+Inf ^ x` would come back as `+(Inf ^ x)`.
-  if (node.op == BinaryOp::Pow && left == "+Inf") left.erase(0, 1);
-  return fmt::format("{} {} {}", left, operator_text(node), to_string(*node.right));
+  return fmt::format("{} {} {}", left_operand(node, to_string(*node.left)), operator_text(node),
+                     to_string(*node.right));
 }
 std::string text(const Aggregate& node) {
   std::string out = aggregate_head(node) + '(';
@@ -197,8 +202,8 @@ std::string split(const Aggregate& node, size_t level) {
   return out + pretty_at(*node.expr, level + 1) + '\n' + indent(level) + ')';
 }
 std::string split(const Binary& node, size_t level) {
-  return fmt::format("{}\n{}{}\n{}", pretty_at(*node.left, level + 1), indent(level),
-                     operator_text(node), pretty_at(*node.right, level + 1));
+  return fmt::format("{}\n{}{}\n{}", left_operand(node, pretty_at(*node.left, level + 1)),
+                     indent(level), operator_text(node), pretty_at(*node.right, level + 1));
 }
 std::string split(const Call& node, size_t level) {
   std::string out = fmt::format("{}{}(\n", indent(level), node.function->name);

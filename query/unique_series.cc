@@ -29,14 +29,14 @@ struct Assignment {
 std::optional<Assignment> find_equal(const std::vector<SeriesInfo>& series,
                                      bool delayed_name_removal) {
   Assignment assignment;
-  std::unordered_map<std::string, uint32_t> seen;
+  std::unordered_map<model::Labels, uint32_t, model::LabelsHash> seen;
   seen.reserve(series.size());
   for (size_t i = 0; i < series.size(); ++i) {
     const SeriesInfo& info = series[i];
     const bool hidden = info.drop_name && !delayed_name_removal;
-    auto key = hidden ? without_metadata(info.labels).encoded() : info.labels.encoded();
     const auto [found, inserted] =
-        seen.try_emplace(std::move(key), static_cast<uint32_t>(assignment.sources.size()));
+        seen.try_emplace(hidden ? without_metadata(info.labels) : info.labels,
+                         static_cast<uint32_t>(assignment.sources.size()));
     if (inserted) assignment.sources.push_back(static_cast<uint32_t>(i));
     assignment.target.push_back(found->second);
   }

@@ -125,9 +125,8 @@ class MatchPlanner {
   uint32_t uniqueness_id(uint32_t key, const model::Labels& labels) {
     // One to one: a key may match once, whatever the labels. Else labels may not repeat within a
     // key.
-    const std::string text = matching_.cardinality == Cardinality::OneToOne
-                                 ? std::to_string(key)
-                                 : std::to_string(key) + "/" + labels.encoded();
+    std::string text = std::to_string(key);
+    if (matching_.cardinality != Cardinality::OneToOne) text.append("/").append(labels.encoded());
     const auto [found, inserted] =
         uniqueness_.try_emplace(text, static_cast<uint32_t>(plan_.uniqueness_ids));
     if (inserted) ++plan_.uniqueness_ids;

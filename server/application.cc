@@ -27,8 +27,10 @@
 #include "ingest/identity.h"
 #include "ingest/remote_write_api.h"
 #include "ingest/status_routes.h"
+#include "query/admin_api.h"
 #include "query/api.h"
 #include "query/engine.h"
+#include "server/machine_memory.h"
 #include "server/openapi.h"
 #include "server/status_api.h"
 #include "store/file_system.h"
@@ -87,6 +89,7 @@ query::QueryApiOptions query_api_options(const Flags& flags) {
   options.storage_retention = model::format_duration(flags.retention);
   options.search_max_limit = flags.search_max_limit;
   options.cache_bytes = flags.query_cache_size;
+  if (flags.retention_bytes > 0) options.storage_retention += " or " + flags.retention_size;
   return options;
 }
 
@@ -227,6 +230,7 @@ class RunningApplication final : public Application {
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<query::Engine> engine_;
   std::unique_ptr<query::QueryApi> query_api_;
+  std::unique_ptr<query::AdminApi> admin_api_;
   std::unique_ptr<alerting::Notifier> notifier_;
   std::unique_ptr<alerting::RuleManager> rules_;
   std::unique_ptr<alerting::AlertRelay> relay_;
@@ -287,15 +291,20 @@ Status RunningApplication::open_store() {
   store::StoreOptions options;
   options.path = flags_.storage_path;
   options.retention = flags_.retention;
+  options.retention_bytes = flags_.retention_bytes;
   options.sync = sync_mode(flags_.log_sync);
   options.skip_corrupt_log = flags_.skip_corrupt_log;
   const auto config = config_.copy();
   options.out_of_order_window = config->out_of_order_time_window;
   options.backfill_days_per_hour = config->backfill_days_per_hour;
   options.tap = &tap_;
+  options.head_memory_bytes = config->head_memory_limit_mib > 0
+                                  ? config->head_memory_limit_mib << 20
+                                  : usable_memory_bytes() / 2;
   auto store = store::Store::open(std::move(options), clock_, files_, metrics_);
   if (!store) return std::move(store).error().with("open --storage.path " + flags_.storage_path);
   store_ = std::move(*store);
+  store_->set_cluster_retention(config_.copy()->cluster_retention);
   AERIE_LOG(Info, "Store is open", {"path", flags_.storage_path},
             {"series", store_->active_series()},
             {"retention", model::format_duration(flags_.retention)});
@@ -311,6 +320,7 @@ Status RunningApplication::open_subjects() {
   const auto config = config_.copy();
   api.external_labels = {config->external_labels.begin(), config->external_labels.end()};
   query_api_ = std::make_unique<query::QueryApi>(std::move(api), *engine_, *store_, clock_);
+  admin_api_ = std::make_unique<query::AdminApi>(flags_.enable_admin_api, *store_);
   if (Status opened = open_rules(); !opened) return opened;
   auto generation = make_generation(config_.copy());
   if (!generation) return std::move(generation).error();
@@ -369,6 +379,7 @@ Result<std::unique_ptr<Generation>> RunningApplication::make_generation(
   http::Router& routes = generation->routes;
   status_.register_routes(routes, api_pool_);
   query_api_->register_routes(routes, query_pool_);
+  admin_api_->register_routes(routes, api_pool_);
   generation->remote_write->register_routes(routes);
   routes.identify_members(
       [remote_write = generation->remote_write.get()](const http::Request& request) {
@@ -450,6 +461,7 @@ Status RunningApplication::reload() {
       !switched)
     return switched;
   relay_->configure(std::move(*relaying));
+  store_->set_cluster_retention(config->cluster_retention);
   if (generation) serve(std::move(generation));
   if (settings) generations_.back()->remote_write->use(std::move(settings));
   config_.with([&](auto& current) { current = config; });

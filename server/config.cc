@@ -11,6 +11,7 @@
 #include "base/yaml_reader.h"
 #include "model/labels.h"
 #include "server/ingest_config.h"
+#include "server/retention_config.h"
 
 namespace aerie::server {
 namespace {
@@ -143,7 +144,8 @@ Status read_storage(const YamlNode& node, Config& config) {
   if (auto known = node.expect_keys({"tsdb"}); !known) return known;
   const auto tsdb = node.find("tsdb");
   if (!tsdb) return {};
-  if (auto known = tsdb->expect_keys({"out_of_order_time_window", "backfill_days_per_hour"});
+  if (auto known = tsdb->expect_keys(
+          {"out_of_order_time_window", "backfill_days_per_hour", "head_memory_limit_mib"});
       !known) {
     return known;
   }
@@ -155,12 +157,15 @@ Status read_storage(const YamlNode& node, Config& config) {
       "backfill_days_per_hour", static_cast<int64_t>(config.backfill_days_per_hour), 0, 100'000);
   if (!days) return days.error();
   config.backfill_days_per_hour = static_cast<size_t>(*days);
+  const auto memory = tsdb->get_integer("head_memory_limit_mib", 0, 0, 1 << 30);
+  if (!memory) return memory.error();
+  config.head_memory_limit_mib = static_cast<uint64_t>(*memory);
   return {};
 }
 
 Status read_root(const YamlNode& root, const std::string& path, Config& config) {
   if (auto known = root.expect_keys({"global", "rule_files", "alerting", "clusters", "ha", "limits",
-                                     "desired_state", "storage", "kubernetes"});
+                                     "desired_state", "storage", "retention", "kubernetes"});
       !known) {
     return known;
   }
@@ -174,6 +179,11 @@ Status read_root(const YamlNode& root, const std::string& path, Config& config) 
     if (auto read = read_alerting(*node, config); !read) return read;
   }
   if (auto read = read_ingest(root, config); !read) return read;
+  if (const auto node = root.find("retention")) {
+    auto rules = read_retention(*node);
+    if (!rules) return std::move(rules).error();
+    config.cluster_retention = std::move(*rules);
+  }
   if (const auto node = root.find("desired_state")) {
     if (auto read = read_desired(*node, path, config); !read) return read;
   }

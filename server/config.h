@@ -9,6 +9,7 @@
 #include "clusters/kubernetes/api_watcher.h"
 #include "ingest/options.h"
 #include "model/time.h"
+#include "store/erased_now.h"
 
 namespace aerie::server {
 
@@ -30,9 +31,11 @@ struct Config {
   ingest::ClusterLimits limits;  ///< of every cluster that has none of its own
   model::DurationMs out_of_order_time_window = 3600LL * 1000;  ///< 0: late samples are refused
   size_t backfill_days_per_hour = 64;                          ///< of one cluster; 0: no limit
-  std::string desired_state_file;  ///< empty: desired state is inferred only
+  std::vector<store::ClusterRetention> cluster_retention;
+  uint64_t head_memory_limit_mib = 0;  ///< 0: half of what the machine or its control group has
+  std::string desired_state_file;      ///< empty: desired state is inferred only
   std::vector<clusters::kubernetes::WatchedApi> kubernetes;  ///< API servers that are watched
-  std::string text;                ///< as read, with secrets masked: for /api/v1/status/config
+  std::string text;  ///< as read, with secrets masked: for /api/v1/status/config
 };
 
 /// Reads and checks a file. Errors: InvalidArgument `file:line:column: what was expected`, NotFound

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "server/retention_config.h"
 #include "server/version.h"
 
 namespace aerie::server {
@@ -46,6 +47,18 @@ void declare_storage_flags(CLI::App& app, Flags& flags) {
       ->capture_default_str();
   add_duration(app, "--storage.retention.time", flags.retention,
                "How long samples are kept. 0 keeps them for ever.");
+  const auto read_size = [&flags](const CLI::results_t& values) {
+    const auto parsed = parse_byte_size(values.back());
+    if (!parsed) throw CLI::ValidationError("--storage.retention.size", parsed.error().message());
+    flags.retention_bytes = *parsed;
+    flags.retention_size = values.back();
+    return true;
+  };
+  app.add_option("--storage.retention.size", read_size,
+                 "Bytes that partitions and log may take together; the oldest partitions go first. "
+                 "Units: B, KB, MB, GB, TB, PB, EB, of 1024. 0: no limit.")
+      ->type_name("BYTES")
+      ->default_str("0");
   app.add_option("--storage.log-sync", flags.log_sync,
                  "When the log is synced to disk. Anything but 'always' may lose acknowledged "
                  "samples when power fails.")

@@ -18,6 +18,8 @@ struct Flags {
   std::string config_file;  ///< empty: defaults
   std::string storage_path = "data";
   model::DurationMs retention = 15LL * 24 * 3600 * 1000;
+  uint64_t retention_bytes = 0;     ///< of partitions and log; 0: no limit
+  std::string retention_size;       ///< the same as it was written
   std::string log_sync = "always";  ///< always, interval, off
   bool skip_corrupt_log = false;
   std::string listen_address = ":9707";

@@ -71,7 +71,8 @@ void Applier::append(WriteBatch batch, Store::Done done) {
     const std::lock_guard lock(mutex_);
     if (!stopping_) {
       Pending pending;
-      pending.refused = queued_rows_ > options_.max_queued_rows;
+      const bool full = options_.memory != nullptr && options_.memory->reached();
+      pending.refused = full || queued_rows_ > options_.max_queued_rows;
       if (!pending.refused) pending.batch = std::move(batch);
       pending.done = std::move(done);
       queued_rows_ += rows_of(pending.batch);
@@ -110,6 +111,7 @@ void Applier::loop() {
     std::vector<Pending> group;
     std::deque<Job> jobs;
     bool idle = false;
+    size_t queued_rows = 0;
     {
       std::unique_lock lock(mutex_);
       const auto work = [this] { return stopping_ || !queue_.empty() || !jobs_.empty(); };
@@ -129,10 +131,12 @@ void Applier::loop() {
         queue_.pop_front();
       }
       jobs.swap(jobs_);
+      queued_rows = queued_rows_;
     }
     if (!group.empty()) write_group(group);
     if (idle) log_.commit().ignore("the next batch meets the same failure and reports it");
     for (Job& job : jobs) job.done(job.work());
+    note_memory(queued_rows);
   }
 }
 
@@ -185,7 +189,9 @@ void Applier::write_group(std::vector<Pending>& group) {
 
 void Applier::log_batch(Pending& pending, model::TimestampMs now) {
   if (pending.refused) {
-    pending.outcome = Error(ErrorCode::Unavailable, "too many samples wait to be written");
+    const bool full = options_.memory != nullptr && options_.memory->reached();
+    pending.outcome = Error(ErrorCode::Unavailable,
+                            full ? options_.memory->text() : "too many samples wait to be written");
     return;
   }
   drop_stale_rows(pending);
@@ -277,6 +283,12 @@ void Applier::apply(Pending& pending, model::TimestampMs now) {
   // Behind apply(): who asks in between may see too much changed, never too little.
   if (options_.changes != nullptr) options_.changes->note(pending.batch, head_.index());
   if (options_.tap != nullptr) options_.tap->note(pending.batch, head_.index());
+}
+
+void Applier::note_memory(size_t queued_rows) {
+  if (options_.memory == nullptr) return;
+  options_.memory->note({head_.bytes(), head_.index().bytes(), queued_rows * sizeof(FloatRow),
+                         payload_.capacity() + log_.buffered_bytes()});
 }
 
 void Applier::count(const WriteOutcome& outcome) {

@@ -15,6 +15,7 @@
 #include "store/head.h"
 #include "store/ingest_log.h"
 #include "store/late_guard.h"
+#include "store/memory_limit.h"
 #include "store/metadata_cache.h"
 #include "store/store.h"
 #include "store/tap.h"
@@ -33,6 +34,7 @@ class Applier {
     model::DurationMs arrivals_every = 15'000;
     bool sync_when_idle = false;  ///< SyncMode::Interval: commit also when nothing comes
     model::DurationMs out_of_order_window = 0;  ///< for batches that name none
+    MemoryLimit* memory = nullptr;              ///< likewise; null: no limit
     LateGuard* late_guard = nullptr;            ///< outlives the applier; null: none (tests)
     Changes* changes = nullptr;                 ///< likewise
     Tap* tap = nullptr;                         ///< likewise; null: nobody listens
@@ -96,6 +98,7 @@ class Applier {
   void apply(Pending& pending, model::TimestampMs now);
   void add_arrivals_record(bool due);
   void count(const WriteOutcome& outcome);
+  void note_memory(size_t queued_rows);
   static size_t rows_of(const WriteBatch& batch);
 
   const Options options_;

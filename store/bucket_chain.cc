@@ -1,5 +1,6 @@
 #include "store/bucket_chain.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -12,12 +13,11 @@ bool same_bits(double a, double b) {
   return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b);
 }
 
-/// What stands in the column, and back: markers and infinities stand for themselves.
-double above(double below, double value) {
-  return std::isfinite(below) && std::isfinite(value) ? value - below : value;
-}
-double restored(double below, double step) {
-  return std::isfinite(below) && std::isfinite(step) ? below + step : step;
+/// Markers and infinities stand for themselves, as does what lies above one. They are left where
+/// they are rather than chosen by a conditional expression: a compiler may turn `c ? a + b : b`
+/// into `b + (c ? a : -0.0)`, which makes a quiet NaN of a stale marker.
+bool is_chainable(double below, double value) {
+  return std::isfinite(below) && std::isfinite(value);
 }
 
 const GroupColumn* floats_of(const ColumnGroup& group, uint32_t series) {
@@ -44,18 +44,20 @@ bool same_histogram_buckets(const model::Labels& a, const model::Labels& b) {
 
 bool put_chained(FloatEncoder& encoder, std::span<const double> below,
                  std::span<const double> values, ColumnBytes& out) {
-  std::vector<double> steps(values.size());
-  for (size_t i = 0; i < values.size(); ++i) {
-    steps[i] = above(below[i], values[i]);
-    if (!same_bits(restored(below[i], steps[i]), values[i])) return false;
-  }
+  std::vector<double> steps(values.begin(), values.end());
+  for (size_t i = 0; i < steps.size(); ++i)
+    if (is_chainable(below[i], steps[i])) steps[i] -= below[i];
+  std::vector<double> back = steps;
+  add_below(below, back);
+  if (!std::equal(back.begin(), back.end(), values.begin(), same_bits)) return false;
   put_u8(out.head, static_cast<uint8_t>(ColumnKind::BucketChain));
   encoder.put(steps, out);
   return true;
 }
 
 void add_below(std::span<const double> below, std::span<double> values) {
-  for (size_t i = 0; i < values.size(); ++i) values[i] = restored(below[i], values[i]);
+  for (size_t i = 0; i < values.size(); ++i)
+    if (is_chainable(below[i], values[i])) values[i] += below[i];
 }
 
 Result<std::shared_ptr<const BucketChain>> decode_chain(const ColumnGroup& group, uint32_t series,

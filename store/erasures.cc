@@ -3,16 +3,13 @@
 #include <algorithm>
 
 namespace aerie::store {
-namespace {
 
-bool inside(const TimeRanges& ranges, model::TimestampMs t) {
+bool contains(const TimeRanges& ranges, model::TimestampMs t) {
   const auto at = std::lower_bound(
       ranges.begin(), ranges.end(), t,
       [](const model::TimeRange& range, model::TimestampMs time) { return range.last < time; });
   return at != ranges.end() && at->first <= t;
 }
-
-}  // namespace
 
 bool Erasure::matches(const model::Labels& labels) const {
   return std::any_of(selectors.begin(), selectors.end(), [&](const model::Matchers& selector) {
@@ -69,7 +66,7 @@ void erase_samples(model::SeriesSamples& samples, const TimeRanges& ranges) {
   if (ranges.empty()) return;
   size_t kept = 0;
   for (size_t i = 0; i < samples.timestamps.size(); ++i) {
-    if (inside(ranges, samples.timestamps[i])) continue;
+    if (contains(ranges, samples.timestamps[i])) continue;
     samples.timestamps[kept] = samples.timestamps[i];
     samples.values[kept] = samples.values[i];
     if (!samples.starts.empty()) samples.starts[kept] = samples.starts[i];
@@ -81,12 +78,17 @@ void erase_samples(model::SeriesSamples& samples, const TimeRanges& ranges) {
   std::vector<model::HistogramSample> left;
   bool neighbours = true;
   for (model::HistogramSample& sample : samples.histograms) {
-    const bool erased = inside(ranges, sample.t);
+    const bool erased = contains(ranges, sample.t);
     if (!erased)
       left.push_back(neighbours ? std::move(sample) : model::forget_neighbour(std::move(sample)));
     neighbours = !erased;
   }
   samples.histograms = std::move(left);
+}
+
+void erase_exemplars(std::vector<model::Exemplar>& exemplars, const TimeRanges& ranges) {
+  if (ranges.empty()) return;
+  std::erase_if(exemplars, [&](const model::Exemplar& one) { return contains(ranges, one.t); });
 }
 
 }  // namespace aerie::store

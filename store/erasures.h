@@ -55,9 +55,11 @@ using ErasuresPtr = std::shared_ptr<const Erasures>;
 
 /// Sorts and joins; adjacent milliseconds join too.
 TimeRanges united(TimeRanges ranges);
+bool contains(const TimeRanges& ranges, model::TimestampMs t);
 /// True if one of `ranges` holds all of `range`.
 bool covers(const TimeRanges& ranges, model::TimeRange range);
-/// Removes the samples inside `ranges`.
+/// Removes the samples, or exemplars, inside `ranges`.
 void erase_samples(model::SeriesSamples& samples, const TimeRanges& ranges);
+void erase_exemplars(std::vector<model::Exemplar>& exemplars, const TimeRanges& ranges);
 
 }  // namespace aerie::store

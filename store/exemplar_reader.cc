@@ -36,7 +36,9 @@ Result<SeriesSet> matching(const IndexReader& index,
 }
 
 Status add_block(const IndexReader& index, const SeriesSet& wanted, TimeRange range,
-                 std::vector<BlockExemplars> block, FoundExemplars& found) {
+                 std::vector<BlockExemplars> block,
+                 const std::function<TimeRanges(const model::Labels&)>& erased,
+                 FoundExemplars& found) {
   SeriesSet named(index.series_count());
   std::map<uint32_t, std::vector<model::Exemplar>> kept;
   for (BlockExemplars& one : block) {
@@ -48,8 +50,11 @@ Status add_block(const IndexReader& index, const SeriesSet& wanted, TimeRange ra
     kept[one.series] = std::move(one.exemplars);
   }
   return index.labels(named, [&](uint32_t series, std::string_view encoded) {
-    auto& all = found[model::Labels::from_encoded(std::string(encoded))];
+    const model::Labels labels = model::Labels::from_encoded(std::string(encoded));
     auto& some = kept[series];
+    erase_exemplars(some, erased(labels));
+    if (some.empty()) return;
+    auto& all = found[labels];
     std::move(some.begin(), some.end(), std::back_inserter(all));
   });
 }
@@ -57,8 +62,11 @@ Status add_block(const IndexReader& index, const SeriesSet& wanted, TimeRange ra
 }  // namespace
 
 Status find_exemplars(const Partition& partition, const std::vector<model::Matchers>& selectors,
-                      TimeRange range, FoundExemplars& found) {
+                      TimeRange range, const ErasuresPtr& erasures, FoundExemplars& found) {
   if (!may_have(partition.info(), range)) return {};
+  const auto erased = [&](const model::Labels& labels) {
+    return erasures ? erasures->ranges(labels, partition.info().erasures, range) : TimeRanges();
+  };
   SeriesSet wanted;
   for (uint32_t number = 0;; ++number) {
     auto block = partition.exemplars(number);
@@ -72,7 +80,7 @@ Status find_exemplars(const Partition& partition, const std::vector<model::Match
       wanted = std::move(*matched);
     }
     if (wanted.empty()) return {};
-    if (Status added = add_block(**index, wanted, range, std::move(*block), found); !added)
+    if (Status added = add_block(**index, wanted, range, std::move(*block), erased, found); !added)
       return added;
   }
 }

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "store/head_erasures.h"
 
 namespace aerie::store {
 namespace {
@@ -61,7 +62,8 @@ uint64_t histogram_bits(const model::NativeHistogram& histogram) {
   return XXH3_64bits(bytes.data(), bytes.size());
 }
 
-SealedRanges::SealedRanges(const std::vector<PartitionInfo>& partitions) {
+SealedRanges::SealedRanges(const std::vector<PartitionInfo>& partitions, ReplayDeletions* deletions)
+    : deletions_(deletions) {
   for (const PartitionInfo& info : partitions) {
     end_ = std::max(end_, info.log_end);
     parts_.insert(parts_.end(), info.sealed_parts.begin(), info.sealed_parts.end());
@@ -70,6 +72,11 @@ SealedRanges::SealedRanges(const std::vector<PartitionInfo>& partitions) {
   }
   std::sort(parts_.begin(), parts_.end(),
             [](const SealedPart& a, const SealedPart& b) { return a.log_end > b.log_end; });
+}
+
+bool SealedRanges::deleted(const SeriesIndex& index, uint32_t slot, model::TimestampMs t,
+                           LogPosition position) const {
+  return deletions_ != nullptr && deletions_->deleted(index, slot, t, position);
 }
 
 bool SealedRanges::covers(model::TimestampMs t, LogPosition position) const {
@@ -220,9 +227,7 @@ void Head::keep(SeriesState& state, uint32_t slot, const RowToJudge& row, Kept k
   state.idle_seen = false;
   state.newest_t = row.t;
   state.newest_bits = row.bits;
-  if (context.sealed != nullptr && !of_past_day(row.t, context.record.arrived) &&
-      context.sealed->covers(row.t, context.record.position))
-    return;
+  if (needs_no_replay(slot, row.t, context)) return;
   HeadBlock& block = block_for(row.t, context.record);
   if (state.block != block.serial()) {
     Column& column = block.column(slot);
@@ -240,9 +245,7 @@ void Head::keep(SeriesState& state, uint32_t slot, const RowToJudge& row, Kept k
 
 void Head::keep_late(const SeriesState& state, uint32_t slot, const RowToJudge& row, Kept kept,
                      const RowContext& context) {
-  if (context.sealed != nullptr && !of_past_day(row.t, context.record.arrived) &&
-      context.sealed->covers(row.t, context.record.position))
-    return;
+  if (needs_no_replay(slot, row.t, context)) return;
   HeadBlock& block = block_for(row.t, context.record);
   Column& column = block.column(slot);
   if (column.empty()) column.generation = state.generation.load(std::memory_order_relaxed);
@@ -257,6 +260,14 @@ void Head::keep_late(const SeriesState& state, uint32_t slot, const RowToJudge& 
   } else {
     block.append(column, row.t, row.bits);
   }
+}
+
+/// A partition holds it, or it was deleted later.
+bool Head::needs_no_replay(uint32_t slot, model::TimestampMs t, const RowContext& context) const {
+  if (context.sealed == nullptr) return false;
+  const HeadBlock::Birth& record = context.record;
+  return (!of_past_day(t, record.arrived) && context.sealed->covers(t, record.position)) ||
+         context.sealed->deleted(index_, slot, t, record.position);
 }
 
 model::TimestampMs Head::day_start(model::TimestampMs t) const {
@@ -285,6 +296,7 @@ HeadBlock& Head::block_for(model::TimestampMs t, HeadBlock::Birth record) {
         options_.partition_span * (key.first == kDayTier ? kSpansOfDay : 1);
     const model::TimeRange span{key.second, plus_saturating(key.second, length - 1)};
     block = std::make_shared<HeadBlock>(next_serial_++, span, record);
+    block->pass_erasures(erasures_);
     publish(block);
   }
   if (key.first == 0) recent_ = block.get();
@@ -315,9 +327,7 @@ void Head::count_rejection(Verdict verdict, uint32_t slot, model::TimestampMs t,
 /// Kept beside the samples of its series while their block is open: the request's own, as a rule.
 void Head::apply_exemplars(const std::vector<ExemplarRow>& rows, const RowContext& context) {
   for (const ExemplarRow& row : rows) {
-    if (context.sealed != nullptr && !of_past_day(row.t, context.record.arrived) &&
-        context.sealed->covers(row.t, context.record.position))
-      continue;
+    if (needs_no_replay(row.series.slot, row.t, context)) continue;
     const auto block = active_.find(key_of(row.t, context.record.arrived));
     if (block == active_.end()) continue;
     const bool kept = block->second->add_exemplar(row.series.slot, {row.t, row.value, row.labels},
@@ -327,7 +337,8 @@ void Head::apply_exemplars(const std::vector<ExemplarRow>& rows, const RowContex
 }
 
 std::vector<model::SeriesExemplars> Head::exemplars(const std::vector<model::Matchers>& selectors,
-                                                    model::TimeRange range) const {
+                                                    model::TimeRange range,
+                                                    const HeadErasures& erased) const {
   const auto all = blocks();
   const bool any = std::any_of(all->begin(), all->end(),
                                [](const auto& block) { return block->has_exemplars(); });
@@ -340,8 +351,9 @@ std::vector<model::SeriesExemplars> Head::exemplars(const std::vector<model::Mat
       for (const auto& block : *all) {
         const Column* column = block->find(match.handle.slot);
         if (column == nullptr || column->generation != match.handle.generation) continue;
+        const TimeRanges gone = erased.ranges(*block, match.labels);
         for (model::Exemplar& one : block->exemplars(match.handle.slot))
-          if (range.contains(one.t)) at->second.push_back(std::move(one));
+          if (range.contains(one.t) && !contains(gone, one.t)) at->second.push_back(std::move(one));
       }
     }
   }
@@ -366,7 +378,7 @@ bool Head::holds(uint32_t slot, const model::Labels& labels) const {
          index_.labels(slot) == labels;
 }
 
-void Head::define(uint32_t slot, const model::Labels& labels) {
+void Head::define(uint32_t slot, const model::Labels& labels, LogPosition position) {
   SeriesState* known = index_.state(slot);
   if (known != nullptr && !known->defined && holds(slot, labels)) {
     known->defined = true;  // was distrusted: it is what it was, and keeps its samples
@@ -382,6 +394,7 @@ void Head::define(uint32_t slot, const model::Labels& labels) {
       ++it;
       continue;
     }
+    it->second->cut_at(position);
     set_aside_.push_back(it->second);
     it = active_.erase(it);
     recent_ = nullptr;
@@ -434,6 +447,8 @@ std::vector<std::shared_ptr<const HeadBlock>> Head::detach(
     const std::function<bool(const HeadBlock&)>& wanted) {
   // Older than the active blocks of their spans, so they go first.
   std::vector<std::shared_ptr<const HeadBlock>> out = std::exchange(set_aside_, {});
+  out.insert(out.end(), cut_.begin(), cut_.end());
+  cut_.clear();
   for (auto it = active_.begin(); it != active_.end();) {
     if (!wanted(*it->second)) {
       ++it;
@@ -465,6 +480,13 @@ uint64_t Head::samples() const {
   uint64_t n = 0;
   const auto all = blocks();
   for (const auto& block : *all) n += block->samples();
+  return n;
+}
+
+uint64_t Head::bytes() const {
+  uint64_t n = 0;
+  const auto all = blocks();
+  for (const auto& block : *all) n += block->bytes();
   return n;
 }
 

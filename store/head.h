@@ -12,12 +12,16 @@
 #include <vector>
 
 #include "base/guarded.h"
+#include "store/erasures.h"
 #include "store/head_block.h"
 #include "store/log_record.h"
+#include "store/replay_deletions.h"
 #include "store/sample_rules.h"
 #include "store/series_index.h"
 
 namespace aerie::store {
+
+class HeadErasures;
 
 /// The blocks that a reader sees, ordered by (span, serial). Immutable.
 using HeadBlocks = std::vector<std::shared_ptr<const HeadBlock>>;
@@ -28,15 +32,20 @@ uint64_t histogram_bits(const model::NativeHistogram& histogram);
 /// Parts of the log that partitions cover; asked only during a replay.
 class SealedRanges {
  public:
-  explicit SealedRanges(const std::vector<PartitionInfo>& partitions);
   /// Of blocks of tier 0 only: those of past days and partitions that were merged say nothing here,
-  /// repeats are removed when reading.
+  /// repeats are removed when reading. `deletions` (may be null) outlives this.
+  explicit SealedRanges(const std::vector<PartitionInfo>& partitions,
+                        ReplayDeletions* deletions = nullptr);
+  /// True if the row of a slot was deleted later.
+  bool deleted(const SeriesIndex& index, uint32_t slot, model::TimestampMs t,
+               LogPosition position) const;
   bool covers(model::TimestampMs t, LogPosition position) const;
   LogPosition end() const { return end_; }
 
  private:
   std::vector<SealedPart> parts_;  // by descending log_end
   LogPosition end_ = 0;
+  ReplayDeletions* deletions_;
 };
 
 /// Everything that is not sealed yet: series, their newest state, blocks of samples per partition
@@ -69,8 +78,9 @@ class Head {
   /// that begins there decides the same.
   void forget_neighbours() { newest_histograms_.clear(); }
 
-  /// Replay: binds a slot to labels. Whoever had the slot or the labels is forgotten.
-  void define(uint32_t slot, const model::Labels& labels);
+  /// Replay: binds a slot to labels. Whoever had the slot or the labels is forgotten. `position` is
+  /// that of the record.
+  void define(uint32_t slot, const model::Labels& labels, LogPosition position = 0);
   void restore(const SeriesSnapshot& series);
   /// Replay over a loss: until it is defined or restored again, no id is believed.
   void distrust_ids();
@@ -100,11 +110,30 @@ class Head {
   /// how many.
   size_t sweep(model::TimestampMs before);
 
+  /// Cuts the blocks that hold samples of a deletion; what comes after it goes to new ones, which
+  /// say so. Before the deletion becomes durable: should it be in spite of an error, it means no
+  /// later sample.
+  void cut_for(const Erasure& deletion);
+  /// cut_for(), and from now on rows are judged as if the deleted samples had never been. The same
+  /// in a replay, at the same position.
+  void carry_out(const Erasure& deletion);
+  /// Series that the deletion left without any sample here and that got none since; `erasures` are
+  /// all deletions.
+  std::vector<SeriesIndex::Match> hidden(const Erasure& deletion, const Erasures& erasures) const;
+  /// Forgets those of `series` that are still as the deletion left them. Not while something is
+  /// being sealed.
+  void forget(const Erasure& deletion, const std::vector<SeriesHandle>& series);
+  /// Replay: deletions up to this number will be carried out in it, so blocks hold nothing of them.
+  void expect_deletions(uint64_t last_number) { erasures_ = last_number; }
+
   uint64_t samples() const;
+  /// Memory of the blocks, those that wait to be sealed included.
+  uint64_t bytes() const;
   size_t active_blocks() const { return active_.size(); }
-  /// Of the series that match one of `selectors`, sorted by series.
+  /// Of the series that match one of `selectors`, sorted by series, without what is `erased`.
   std::vector<model::SeriesExemplars> exemplars(const std::vector<model::Matchers>& selectors,
-                                                model::TimeRange range) const;
+                                                model::TimeRange range,
+                                                const HeadErasures& erased) const;
 
  private:
   struct RowContext {
@@ -114,6 +143,7 @@ class Head {
     ReplicaPolicy policy;
     WriteOutcome* outcome;
   };
+  bool needs_no_replay(uint32_t slot, model::TimestampMs t, const RowContext& context) const;
   bool holds(uint32_t slot, const model::Labels& labels) const;
   using BlockKey = std::pair<uint8_t, model::TimestampMs>;  // tier, start
   BlockKey key_of(model::TimestampMs t, model::TimestampMs arrived) const;
@@ -138,13 +168,19 @@ class Head {
   HeadBlock& block_for(model::TimestampMs t, HeadBlock::Birth record);
   PairState& pair_of(SeriesState& state);
   void publish(const std::shared_ptr<HeadBlock>& block);
+  std::vector<uint32_t> matching_slots(const Erasure& deletion) const;
+  bool reset_by(const Erasure& deletion, const SeriesState& state) const;
 
   const Options options_;
   SeriesIndex index_;
   uint32_t next_serial_ = 1;
+  uint64_t erasures_ = 0;                                  // the latest deletion
   std::map<BlockKey, std::shared_ptr<HeadBlock>> active_;  // the applier writes to these
   std::vector<std::shared_ptr<const HeadBlock>>
-      set_aside_;                // by define(); the next detach() takes them
+      set_aside_;  // by define(); the next detach() takes them
+  /// By a deletion; the next detach() takes them. Rows that come later were compared with them
+  /// before they were logged, as with partitions.
+  std::vector<std::shared_ptr<const HeadBlock>> cut_;
   HeadBlock* recent_ = nullptr;  // of tier 0, the block of the row before
   model::TimestampMs cut_last_ = model::kMinTimestamp;
   /// By slot, of series whose newest sample is one: what the next one is compared with.

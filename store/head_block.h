@@ -99,6 +99,16 @@ class HeadBlock {
   uint32_t serial() const { return serial_; }
   model::TimeRange span() const { return span_; }
   const Birth& birth() const { return birth_; }
+  /// Deletions up to this number take nothing from it: they came before its first sample, or found
+  /// none of their series here.
+  uint64_t erasures() const { return erasures_.load(std::memory_order_acquire); }
+  /// Writer.
+  void pass_erasures(uint64_t last_number) {
+    erasures_.store(last_number, std::memory_order_release);
+  }
+  /// Writer. Records at `position` and later put nothing here; 0: it was not said.
+  void cut_at(LogPosition position) { cut_at_ = position; }
+  LogPosition cut_at() const { return cut_at_; }
 
   /// Writer. The column of a slot, made if needed.
   Column& column(uint32_t slot) { return columns_.make(slot); }
@@ -155,6 +165,7 @@ class HeadBlock {
   const uint32_t serial_;
   const model::TimeRange span_;
   const Birth birth_;
+  LogPosition cut_at_ = 0;  // writer only
   Arena arena_;
   SlotDirectory<Column> columns_;
   SlotDirectory<SharedClock> clocks_;
@@ -169,6 +180,7 @@ class HeadBlock {
   std::unordered_map<model::TimestampMs, uint32_t> newest_;  // newest time of a clock -> the clock
   std::deque<std::shared_ptr<const model::NativeHistogram>> histograms_;
   LateSamples late_;
+  std::atomic<uint64_t> erasures_{0};
   std::atomic<uint64_t> samples_{0};
   std::atomic<model::TimestampMs> first_t_{model::kMaxTimestamp};
   std::atomic<model::TimestampMs> last_t_{model::kMinTimestamp};

@@ -26,6 +26,9 @@ class IngestLog {
   /// Everything before this position was committed.
   virtual LogPosition committed_end() const = 0;
 
+  /// A replay would begin here.
+  virtual LogPosition begin() const = 0;
+
   /// Everything before this position survives a power cut; behind committed_end() unless the sync
   /// mode is Always.
   virtual LogPosition durable_end() const = 0;
@@ -43,6 +46,8 @@ class IngestLog {
   /// Gives reserved space back to the disk: for a log that holds little and is not expected to grow
   /// soon. Belongs to the applier's thread; nothing may be buffered.
   virtual Status settle() = 0;
+  /// Memory for records that are not written or not synced yet. The applier's thread.
+  virtual uint64_t buffered_bytes() const = 0;
   /// Bytes of the files in use, without spares.
   virtual uint64_t file_bytes() const = 0;
   /// Makes everything durable whatever the mode, and refuses further records.

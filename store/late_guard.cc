@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "store/head_erasures.h"
 
 namespace aerie::store {
 namespace {
@@ -49,6 +50,7 @@ struct LateGuard::Pass {
   std::vector<bool> drop_floats;
   std::vector<bool> drop_histograms;
   HeadBlocks blocks;
+  HeadErasures erased;
   std::shared_ptr<const model::SampleSource> pinned;
   std::optional<std::set<std::string>> clusters;  // that partitions hold from the oldest suspect on
 
@@ -93,7 +95,9 @@ std::vector<LateGuard::Suspect> LateGuard::suspects(const WriteBatch& batch, mod
     if (t > last || expired(t, now)) return false;
     const SeriesState& state = *index.state(slot);
     if (!state.has_sample) return !replayed;
-    return t < state.newest_t && within(state.newest_t, t, batch.late_window);
+    const bool late =
+        t < state.newest_t || (t == state.newest_t && state.newest_bits == kDeletedBits);
+    return late && within(state.newest_t, t, batch.late_window);
   };
   for (size_t i = 0; i < batch.floats.size(); ++i) {
     const FloatRow& row = batch.floats[i];
@@ -111,7 +115,7 @@ std::vector<LateGuard::Suspect> LateGuard::suspects(const WriteBatch& batch, mod
 
 Status LateGuard::screen(WriteBatch& batch, model::TimestampMs now, WriteOutcome& outcome,
                          std::vector<SeriesNewest>& revived) {
-  Pass pass{batch, outcome, &revived, now, suspects(batch, now, false), {}, {}, {}, {}, {}};
+  Pass pass{batch, outcome, &revived, now, suspects(batch, now, false), {}, {}, {}, {}, {}, {}};
   for (size_t first = 0; first < pass.suspects.size();) {
     size_t end = first + 1;
     while (end < pass.suspects.size() && pass.suspects[end].slot == pass.suspects[first].slot)
@@ -128,7 +132,8 @@ Status LateGuard::screen(WriteBatch& batch, model::TimestampMs now, WriteOutcome
 Status LateGuard::screen_replayed(WriteBatch& batch, model::TimestampMs arrived) {
   if (keeps_distance(batch.replicas)) return {};
   WriteOutcome ignored;
-  Pass pass{batch, ignored, nullptr, arrived, suspects(batch, arrived, true), {}, {}, {}, {}, {}};
+  Pass pass{batch, ignored, nullptr, arrived, suspects(batch, arrived, true), {}, {},
+            {},    {},      {},      {}};
   for (size_t first = 0; first < pass.suspects.size();) {
     size_t end = first + 1;
     while (end < pass.suspects.size() && pass.suspects[end].slot == pass.suspects[first].slot)
@@ -203,20 +208,23 @@ Result<model::SeriesSamples> LateGuard::look_up(Pass& pass, uint32_t slot, model
   if (!pass.pinned) {
     // Head before partitions: what is sealed in between is seen twice, never not at all. A replay
     // looks at the head when it applies.
+    const ErasuresPtr erasures = options_.erasures ? options_.erasures() : nullptr;
     if (pass.revived != nullptr) pass.blocks = *head_.blocks();
-    pass.pinned = partitions_.pin();
+    pass.pinned = partitions_.pin(erasures);
+    pass.erased = HeadErasures(erasures, {});
   }
   model::SeriesSamples out;
   const uint32_t generation = head_.index().state(slot)->generation.load(std::memory_order_relaxed);
+  const model::Labels labels = head_.index().labels(slot);
   for (const auto& block : pass.blocks) {
     if (!block->extent().overlaps(range)) continue;
     const Column* column = block->find(slot);
     if (column == nullptr || column->generation != generation) continue;
     model::SeriesSamples part;
-    block->read(slot, *column, range, part);
+    pass.erased.read(*block, slot, *column, labels, range, part);
     model::merge_samples(out, std::move(part));
   }
-  const Status sealed = look_up_sealed(pass, head_.index().labels(slot), range, out);
+  const Status sealed = look_up_sealed(pass, labels, range, out);
   if (sealed) return out;
   if (sealed.error().code() != ErrorCode::Corruption)
     return Error(ErrorCode::Unavailable,

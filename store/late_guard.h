@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -8,6 +9,7 @@
 
 #include "base/metrics.h"
 #include "store/backfill_budget.h"
+#include "store/erasures.h"
 #include "store/head.h"
 #include "store/partition_set.h"
 
@@ -20,9 +22,10 @@ namespace aerie::store {
 class LateGuard {
  public:
   struct Options {
-    model::DurationMs retention = 0;     ///< older rows are left to the head, which refuses them
-    size_t backfill_days_per_hour = 64;  ///< per cluster; 0: no limit
-    size_t generations_per_day = 256;    ///< of one past day; then the merge has to come first
+    model::DurationMs retention = 0;        ///< older rows are left to the head, which refuses them
+    size_t backfill_days_per_hour = 64;     ///< per cluster; 0: no limit
+    size_t generations_per_day = 256;       ///< of one past day; then the merge has to come first
+    std::function<ErasuresPtr()> erasures;  ///< their times are free; may be empty, or return null
   };
   /// All references outlive the guard.
   LateGuard(Options options, Head& head, const PartitionSet& partitions, MetricRegistry& metrics);

@@ -323,6 +323,12 @@ Status LocalLog::prepare_spare() {
   return {};
 }
 
+LogPosition LocalLog::begin() const {
+  return folder_.with([](const Folder& folder) {
+    return folder.segments.empty() ? LogPosition{0} : folder.segments.begin()->second.header.start;
+  });
+}
+
 uint64_t LocalLog::file_bytes() const {
   return folder_.with([](const Folder& folder) {
     uint64_t bytes = 0;

@@ -14,6 +14,7 @@
 #include "store/file_system.h"
 #include "store/ingest_log.h"
 #include "store/log_folder.h"
+#include "store/segment_window.h"
 #include "store/store.h"
 
 namespace aerie::store {
@@ -51,12 +52,14 @@ class LocalLog final : public IngestLog {
   Result<LogPosition> add(RecordType type, std::string_view payload) override;
   Status commit() override;
   LogPosition committed_end() const override { return durable_ + acked_bytes_; }
+  LogPosition begin() const override;
   LogPosition durable_end() const override { return durable_; }
   Status begin_checkpoint() override;
   void finish_checkpoint() override;
   Status trim(LogPosition unsealed) override;
   Status prepare_spare() override;
   Status settle() override;
+  uint64_t buffered_bytes() const override { return pending_.capacity(); }
   uint64_t file_bytes() const override;
   Status close() override;
   /// Links the closed segments that begin before `end` into another folder, and says there how far
@@ -87,7 +90,7 @@ class LocalLog final : public IngestLog {
   Status drop_leftovers(Segments& segments);
   Status replay_segment(Segments& segments, uint64_t sequence, const Visit& visit);
   Status drop_empty(Segments segments, const std::map<uint64_t, std::string>& names);
-  Result<std::string> read_segment(const Segment& segment, bool last);
+  Result<SegmentWindow> open_window(const Segment& segment, bool last);
 
   Status write_out(bool force_sync);
   Status open_segment(LogPosition start);

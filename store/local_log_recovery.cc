@@ -82,6 +82,19 @@ std::optional<Damage> find_damage(std::string_view bytes, LogPosition position,
   return damage;
 }
 
+/// What lies behind a record that cannot be read; nothing if the log ends there.
+Result<std::optional<Damage>> look_behind(const SegmentWindow& window,
+                                          std::optional<LogPosition> end) {
+  if (!end) {
+    auto proof = window.proves_damage();
+    if (!proof) return std::move(proof).error();
+    if (!*proof) return std::optional<Damage>();
+  }
+  auto rest = window.rest();
+  if (!rest) return std::move(rest).error();
+  return find_damage(*rest, window.position(), end);
+}
+
 }  // namespace
 
 /// Passes over a stretch if that is wanted; else the error that says what would be lost.
@@ -162,16 +175,14 @@ Result<std::optional<SegmentHeader>> LocalLog::damaged_header(const LogFile& fil
                    "with what can be read");
 }
 
-Result<std::string> LocalLog::read_segment(const Segment& segment, bool last) {
+Result<SegmentWindow> LocalLog::open_window(const Segment& segment, bool last) {
   auto file = files_.open(path(segment_name(segment.header.sequence)), false);
   if (!file) return std::move(file).error();
   // What is read here counts as acknowledged from now on, so it must not depend on the page cache.
   if (last) {
     if (auto synced = (*file)->sync(); !synced) return std::move(synced).error();
   }
-  auto size = (*file)->size();
-  if (!size) return std::move(size).error();
-  return (*file)->read_at(0, *size);
+  return SegmentWindow::open(std::move(*file), segment.header.start);
 }
 
 Status LocalLog::replay_segment(Segments& segments, uint64_t sequence, const Visit& visit) {
@@ -180,38 +191,36 @@ Status LocalLog::replay_segment(Segments& segments, uint64_t sequence, const Vis
   const auto following = std::next(at);
   const auto end =
       following == segments.end() ? std::nullopt : std::optional(following->second.header.start);
-  auto bytes = read_segment(segment, !end.has_value());
-  if (!bytes) return std::move(bytes).error();
+  auto window = open_window(segment, !end.has_value());
+  if (!window) return std::move(window).error();
   const std::string name = segment_name(segment.header.sequence);
-  LogPosition position = segment.header.start;
-  std::string_view rest =
-      std::string_view(*bytes).substr(std::min(bytes->size(), kSegmentHeaderBytes));
   const bool checkpoint = (segment.header.flags & SegmentHeader::kCheckpoint) != 0;
   const bool gap_behind = following != segments.end() && following->first != sequence + 1;
   if (checkpoint) checkpoint_sequence_ = segment.header.sequence;
-  while (!end || position < *end) {
-    const auto frame = read_frame(rest, position);
-    if (!frame) {
-      const auto damage = find_damage(rest, position, end);
-      if (!damage) break;
+  while (!end || window->position() < *end) {
+    const LogPosition position = window->position();
+    const auto frame = window->frame();
+    if (!frame) return frame.error();
+    if (!*frame) {
+      const auto damage = look_behind(*window, end);
+      if (!damage) return damage.error();
+      if (!*damage) break;
       auto passed =
-          lose({name, position, damage->resume, damage->records, checkpoint || gap_behind});
+          lose({name, position, (*damage)->resume, (*damage)->records, checkpoint || gap_behind});
       if (!passed) return passed;
       checkpoint_sequence_ = 0;  // no longer complete
-      rest.remove_prefix(std::min<size_t>(rest.size(), damage->resume - position));
-      position = damage->resume;
+      window->skip_to((*damage)->resume);
       continue;
     }
-    if (frame->type != RecordType::Checkpoint) checkpoint_sequence_ = 0;
-    if (auto visited = visit(*frame); !visited) {
+    if ((*frame)->type != RecordType::Checkpoint) checkpoint_sequence_ = 0;
+    if (auto visited = visit(**frame); !visited) {
       return std::move(visited).error().with(fmt::format("{} position {}", name, position));
     }
-    if (checkpoint_sequence_ != 0 && is_last_part(*frame))
+    if (checkpoint_sequence_ != 0 && is_last_part(**frame))
       segments[checkpoint_sequence_].complete_checkpoint = true;
-    position += frame->bytes();
-    rest.remove_prefix(frame->bytes());
+    window->skip_to(position + (*frame)->bytes());
   }
-  durable_ = position;
+  durable_ = window->position();
   return {};
 }
 
@@ -219,17 +228,17 @@ Status LocalLog::replay_segment(Segments& segments, uint64_t sequence, const Vis
 Result<bool> LocalLog::begins_complete(Segments::const_iterator at, Segments::const_iterator end) {
   if ((at->second.header.flags & SegmentHeader::kOrigin) != 0) return true;
   if ((at->second.header.flags & SegmentHeader::kCheckpoint) == 0) return false;
-  LogPosition position = at->second.header.start;
-  for (; at != end; ++at) {
-    auto bytes = read_segment(at->second, false);
-    if (!bytes) return std::move(bytes).error();
-    std::string_view rest =
-        std::string_view(*bytes).substr(std::min(bytes->size(), kSegmentHeaderBytes));
-    while (const auto frame = read_frame(rest, position)) {
-      if (frame->type != RecordType::Checkpoint) return false;
-      if (is_last_part(*frame)) return true;
-      position += frame->bytes();
-      rest.remove_prefix(frame->bytes());
+  for (LogPosition position = at->second.header.start; at != end; ++at) {
+    auto window = open_window(at->second, false);
+    if (!window) return std::move(window).error();
+    while (true) {
+      const auto frame = window->frame();
+      if (!frame) return frame.error();
+      if (!*frame) break;
+      if ((*frame)->type != RecordType::Checkpoint) return false;
+      if (is_last_part(**frame)) return true;
+      position += (*frame)->bytes();
+      window->skip_to(position);
     }
     if (const auto following = std::next(at);
         following == end || following->second.header.start != position)

@@ -78,10 +78,13 @@ Status LocalStore::start(FileSystem& files, MetricRegistry& metrics,
   LateGuard::Options guard_options;
   guard_options.retention = options_.retention;
   guard_options.backfill_days_per_hour = options_.backfill_days_per_hour;
+  if (auto opened = open_deletions(); !opened) return opened;
+  guard_options.erasures = [this] { return erased_->current(); };
   late_guard_ = std::make_unique<LateGuard>(guard_options, head_, *partitions_, metrics);
 
   const int64_t begin = clock_.monotonic_ns();
-  const SealedRanges sealed(partitions_->live());
+  ReplayDeletions deletions(*deletions_->current());
+  const SealedRanges sealed(partitions_->live(), &deletions);
   LocalLog::Options log_options;
   log_options.folder = options_.path + "/log";
   log_options.sync = options_.sync;
@@ -94,10 +97,15 @@ Status LocalStore::start(FileSystem& files, MetricRegistry& metrics,
   log_options.sync_seconds = &metrics.histogram(
       "aerie_store_log_sync_duration_seconds", "Time of one fdatasync of the log.",
       {0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3});
-  auto log = LocalLog::open(log_options, clock_, files,
-                            [&](const LogFrame& frame) { return replay(frame, sealed); });
+  auto log = LocalLog::open(log_options, clock_, files, [&](const LogFrame& frame) {
+    for (const Erasure* one : deletions.passed(frame.position)) head_.carry_out(*one);
+    return replay(frame, sealed);
+  });
   if (!log) return std::move(log).error();
   log_ = std::move(*log);
+  for (const Erasure* one : deletions.passed(log_->committed_end())) head_.carry_out(*one);
+  if (auto limited = deletions_->limit_positions(log_->committed_end()); !limited) return limited;
+  if (auto forgotten = forget_deleted(); !forgotten) return forgotten;
   AERIE_LOG(Info, "log replayed", {"series", head_.index().size()}, {"samples", head_.samples()},
             {"seconds", static_cast<double>(clock_.monotonic_ns() - begin) / 1e9});
 
@@ -107,6 +115,10 @@ Status LocalStore::start(FileSystem& files, MetricRegistry& metrics,
   applier_options.late_guard = late_guard_.get();
   applier_options.changes = &changes_;
   applier_options.tap = options_.tap;
+  memory_ = std::make_unique<MemoryLimit>(options_.head_memory_bytes, metrics);
+  memory_->watch("selections", [this] { return head_selections_.bytes(); });
+  memory_->watch("read_cache", [this] { return partitions_->cached_bytes(); });
+  applier_options.memory = memory_.get();
   applier_ = std::make_unique<Applier>(applier_options, head_, *log_, arrivals_, *metadata_, clock_,
                                        metrics);
   start_background(metrics);
@@ -128,6 +140,8 @@ void LocalStore::start_background(MetricRegistry& metrics) {
   sealer_options.background = options_.background_seal;
   sealer_options.on_step = options_.on_step;
   sealer_options.space = space_.get();
+  sealer_options.erasures = [this] { return erased_->current(); };
+  sealer_options.memory = memory_.get();
   sealer_ = std::make_unique<Sealer>(sealer_options, head_, *log_, *applier_, *partitions_,
                                      *metadata_, clock_, metrics);
   Merger::Options merger_options;
@@ -135,12 +149,13 @@ void LocalStore::start_background(MetricRegistry& metrics) {
   merger_options.retention_bytes = options_.retention_bytes;
   merger_options.background = options_.background_seal;
   merger_ = std::make_unique<Merger>(
-      merger_options, Merger::Ports{.partitions = *partitions_,
-                                    .clock = clock_,
-                                    .metrics = metrics,
-                                    .erasures = {},
-                                    .carried_out = {},
-                                    .log_bytes = [this] { return log_->file_bytes(); }});
+      merger_options,
+      Merger::Ports{.partitions = *partitions_,
+                    .clock = clock_,
+                    .metrics = metrics,
+                    .erasures = [this] { return erased_->current(); },
+                    .carried_out = [this](const Erasure& one) { return carried_out(one); },
+                    .log_bytes = [this] { return log_->file_bytes(); }});
 }
 
 Status LocalStore::replay(const LogFrame& frame, const SealedRanges& sealed) {
@@ -174,7 +189,7 @@ Status LocalStore::replay_batch(const LogFrame& frame, const SealedRanges& seale
   const auto check_slot = [](uint32_t slot) { return slot < SlotDirectory<SeriesState>::kLimit; };
   for (const SeriesDefinition& one : batch.definitions) {
     if (!check_slot(one.id)) return Error(ErrorCode::Corruption, "series id out of range");
-    head_.define(one.id, one.labels);
+    head_.define(one.id, one.labels, frame.position);
   }
   const auto is_defined = [this](uint32_t slot) {
     const SeriesState* state = head_.index().state(slot);
@@ -242,13 +257,16 @@ Status LocalStore::close() {
 Result<std::unique_ptr<model::Selection>> LocalStore::select(const model::Matchers& matchers,
                                                              model::TimeRange range) const {
   MergedSelection::Sources sources;
+  // Erasures before everything else: what they no longer say is carried out in what is taken later.
+  const ErasuresPtr erasures = erased_->current();
+  sources.erased = HeadErasures(erasures, range);
   // Head before partitions: a block that is sealed in between is seen twice, never not at all.
   const auto blocks = head_.blocks();
   for (const auto& block : *blocks) {
     if (block->extent().overlaps(range)) sources.blocks.push_back(block);
   }
   if (!sources.blocks.empty()) sources.head = head_selections_.select(matchers);
-  sources.pinned = partitions_->pin();
+  sources.pinned = partitions_->pin(erasures);
   auto partitions = sources.pinned->select(matchers, range);
   if (!partitions || !sources.head || sources.head->labels.empty()) return partitions;
   sources.partitions = std::move(*partitions);
@@ -257,9 +275,10 @@ Result<std::unique_ptr<model::Selection>> LocalStore::select(const model::Matche
 
 Result<std::vector<std::string>> LocalStore::label_names(const model::Matchers& matchers,
                                                          model::TimeRange range) const {
+  const ErasuresPtr erasures = erased_->current();
   std::vector<std::string> head;
   if (overlaps(*head_.blocks(), range)) head = head_.index().label_names(matchers);
-  auto sealed = partitions_->pin()->label_names(matchers, range);
+  auto sealed = partitions_->pin(erasures)->label_names(matchers, range);
   if (!sealed) return std::move(sealed).error();
   return united(std::move(head), std::move(*sealed));
 }
@@ -267,17 +286,19 @@ Result<std::vector<std::string>> LocalStore::label_names(const model::Matchers& 
 Result<std::vector<std::string>> LocalStore::label_values(std::string_view name,
                                                           const model::Matchers& matchers,
                                                           model::TimeRange range) const {
+  const ErasuresPtr erasures = erased_->current();
   std::vector<std::string> head;
   if (overlaps(*head_.blocks(), range)) head = head_.index().label_values(name, matchers);
-  auto sealed = partitions_->pin()->label_values(name, matchers, range);
+  auto sealed = partitions_->pin(erasures)->label_values(name, matchers, range);
   if (!sealed) return std::move(sealed).error();
   return united(std::move(head), std::move(*sealed));
 }
 
 Result<std::vector<model::SeriesExemplars>> LocalStore::exemplars(
     const std::vector<model::Matchers>& selectors, model::TimeRange range) const {
-  auto head = head_.exemplars(selectors, range);
-  auto sealed = partitions_->pin()->exemplars(selectors, range);
+  const ErasuresPtr erasures = erased_->current();
+  auto head = head_.exemplars(selectors, range, HeadErasures(erasures, range));
+  auto sealed = partitions_->pin(erasures)->exemplars(selectors, range);
   if (!sealed) return sealed;
   FoundExemplars all;
   for (auto* part : {&*sealed, &head}) {

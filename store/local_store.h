@@ -7,6 +7,8 @@
 
 #include "store/applier.h"
 #include "store/changes.h"
+#include "store/deletions.h"
+#include "store/erased_now.h"
 #include "store/head.h"
 #include "store/head_selections.h"
 #include "store/late_guard.h"
@@ -58,6 +60,11 @@ class LocalStore final : public Store {
   Status flush() override { return sealer_->flush(); }
   Result<SnapshotInfo> snapshot(SnapshotScope scope) override;
   Result<CheckReport> check(const CheckPace& pace) override;
+  Status delete_series(std::vector<model::Matchers> selectors, model::TimeRange range) override;
+  Status clean_tombstones() override;
+  void set_cluster_retention(std::vector<ClusterRetention> rules) override {
+    erased_->set_cluster_retention(std::move(rules));
+  }
   uint64_t active_series() const override { return head_.index().size(); }
   model::TimeRange extent() const override;
   Status close() override;
@@ -75,6 +82,11 @@ class LocalStore final : public Store {
   Status fill_snapshot(const std::string& folder, SnapshotScope scope, SnapshotInfo& info);
   void replay_loss(const LogLoss& loss);
   size_t drop_undefined(WriteBatch& rows) const;
+  Status open_deletions();
+  Status forget_deleted();
+  Result<std::vector<SeriesHandle>> left_nowhere(const Erasure& deletion,
+                                                 std::vector<SeriesIndex::Match> hidden) const;
+  Status carried_out(const Erasure& deletion);
 
   const StoreOptions options_;
   const Clock& clock_;
@@ -84,11 +96,14 @@ class LocalStore final : public Store {
   std::unique_ptr<SpaceGuard> space_;
   std::unique_ptr<PartitionSet> partitions_;
   std::unique_ptr<MetadataCache> metadata_;
+  std::unique_ptr<Deletions> deletions_;
+  std::unique_ptr<ErasedNow> erased_;
   Arrivals arrivals_;
   Changes changes_;
   Head head_;
   mutable HeadSelections head_selections_{head_.index()};
   std::unique_ptr<LateGuard> late_guard_;
+  std::unique_ptr<MemoryLimit> memory_;
   std::unique_ptr<LocalLog> log_;
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<Sealer> sealer_;

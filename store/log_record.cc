@@ -155,7 +155,7 @@ model::Labels get_pairs(ByteReader& in, const std::vector<std::string_view>& sym
     put_bytes(encoded, previous);
     put_bytes(encoded, symbols[value]);
   }
-  return !in.failed() ? model::Labels::from_encoded(std::move(encoded)) : model::Labels();
+  return !in.failed() ? model::Labels::from_encoded(encoded) : model::Labels();
 }
 
 // -----------------------------------------------------------------------------------------------------------

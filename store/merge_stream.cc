@@ -69,12 +69,16 @@ Status MergeStream::add(Cursor& cursor, SealSeries& out) {
   const Partition& partition = *cursor.partition;
   const auto series = cursor.first + static_cast<uint32_t>(cursor.at);
   if (Status read = reader_.read(partition, cursor.place, series, {}, part_); !read) return read;
-  if (erasures_) {
-    const PartitionInfo& info = partition.info();
-    erase_samples(part_, erasures_->ranges(out.labels, info.erasures, info.samples));
-  }
+  const PartitionInfo& info = partition.info();
+  if (erasures_) erase_samples(part_, erasures_->ranges(out.labels, info.erasures, info.samples));
   model::merge_samples(out.samples, std::move(part_));
-  return add_exemplars(cursor, series, out);
+  std::vector<model::Exemplar> earlier = std::exchange(out.exemplars, {});
+  if (Status added = add_exemplars(cursor, series, out); !added) return added;
+  if (erasures_ && !out.exemplars.empty())
+    erase_exemplars(out.exemplars, erasures_->ranges(out.labels, info.erasures, {}));
+  out.exemplars.insert(out.exemplars.begin(), std::make_move_iterator(earlier.begin()),
+                       std::make_move_iterator(earlier.end()));
+  return {};
 }
 
 Result<bool> MergeStream::next(SealSeries& out) {

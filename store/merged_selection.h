@@ -5,6 +5,7 @@
 
 #include "model/sample_source.h"
 #include "store/head.h"
+#include "store/head_erasures.h"
 #include "store/head_selections.h"
 
 namespace aerie::store {
@@ -18,6 +19,7 @@ class MergedSelection final : public model::Selection {
     std::shared_ptr<const HeadTable> head;
     std::shared_ptr<const model::SampleSource> pinned;
     std::unique_ptr<model::Selection> partitions;
+    HeadErasures erased;
   };
   explicit MergedSelection(Sources sources);
 
@@ -33,8 +35,8 @@ class MergedSelection final : public model::Selection {
     SeriesHandle head;            // generation 0: not in the head
     size_t partition = kNone;
   };
-  bool has_samples(SeriesHandle series) const;
-  void read_head(SeriesHandle series, model::TimeRange range, model::SeriesSamples& out) const;
+  bool has_samples(SeriesHandle series, const model::Labels& labels) const;
+  void read_head(const Entry& entry, model::TimeRange range, model::SeriesSamples& out) const;
 
   Sources sources_;
   std::vector<Entry> entries_;

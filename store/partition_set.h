@@ -125,6 +125,9 @@ class PartitionSet {
       std::shared_ptr<const Erasures> erasures) const = 0;
   std::shared_ptr<const model::SampleSource> pin() const { return pin(nullptr); }
 
+  /// Memory that reading left behind for the next query, and of RocksDB's block cache.
+  virtual uint64_t cached_bytes() const = 0;
+
   /// Reads everything that is stored and adds what it finds; `pace` (may be empty) is called
   /// between pieces of work. Errors: Cancelled when `pace` said stop.
   virtual Status check(const std::function<bool(uint64_t)>& pace, CheckReport& report) const = 0;

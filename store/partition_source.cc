@@ -24,7 +24,9 @@ class ErasedSeries {
       for (const model::Matchers& selector : erasure->selectors) {
         Result<SeriesSet> set = index.match(selector);
         if (!set) return std::move(set).error();
-        if (!set->empty()) out.all_.push_back({std::move(*set), erasure->range});
+        if (set->empty()) continue;
+        const bool deletion = erasure->number != Erasure::kAlways;
+        out.all_.push_back({std::move(*set), erasure->range, deletion});
       }
     return out;
   }
@@ -36,22 +38,46 @@ class ErasedSeries {
       if (one.series.contains(series)) out.push_back(one.range);
     return united(std::move(out));
   }
-  /// Takes out of `set` what is erased in all of `range`.
-  void remove_hidden(SeriesSet& set, TimeRange range) const {
+  /// Whether nothing of a series is left in `range`. Samples are read only where a deletion took a
+  /// part of that; such a part that expired leaves the series in.
+  Result<bool> hides(const Partition& partition, SeriesPlace place, TimeRange range,
+                     SeriesReader& reader) const {
+    const TimeRanges erased = ranges(place.series);
+    if (erased.empty()) return false;
+    if (covers(erased, range)) return true;
+    const bool deleted = std::any_of(all_.begin(), all_.end(), [&](const One& one) {
+      return one.deletion && one.series.contains(place.series);
+    });
+    if (!deleted) return false;
+    model::SeriesSamples samples;
+    Status read = reader.read(partition, place.partition, place.series, range, samples);
+    if (!read) return std::move(read).error();
+    erase_samples(samples, erased);
+    return samples.empty();
+  }
+  /// Takes out of `set` what has nothing left in `range`.
+  Status remove_hidden(SeriesSet& set, TimeRange range, const Partition& partition) const {
     SeriesSet hidden(set.size());
+    SeriesReader reader;
     for (const One& one : all_) {
       SeriesSet touched = one.series;
       touched.intersect(set);
-      for (uint32_t id = touched.next(0); id < touched.size(); id = touched.next(id + 1))
-        if (!hidden.contains(id) && covers(ranges(id), range)) hidden.add(id);
+      for (uint32_t id = touched.next(0); id < touched.size(); id = touched.next(id + 1)) {
+        if (hidden.contains(id)) continue;
+        auto gone = hides(partition, {0, id}, range, reader);
+        if (!gone) return std::move(gone).error();
+        if (*gone) hidden.add(id);
+      }
     }
     set.subtract(hidden);
+    return {};
   }
 
  private:
   struct One {
     SeriesSet series;
     TimeRange range;
+    bool deletion;
   };
   std::vector<One> all_;
 };
@@ -135,7 +161,10 @@ class PartitionSource final : public model::SampleSource {
     if (!table) return std::move(table).error();
     auto erased = find_erased(touched);
     if (!erased) return std::move(erased).error();
-    if (!erased->empty()) *table = without_hidden(**table, touched, *erased, range);
+    if (!erased->empty()) {
+      table = without_hidden(**table, touched, *erased, range);
+      if (!table) return std::move(table).error();
+    }
     return std::unique_ptr<model::Selection>(std::make_unique<PartitionSelection>(
         std::move(touched), std::move(*table), std::move(*erased), cache_));
   }
@@ -159,7 +188,7 @@ class PartitionSource final : public model::SampleSource {
       const std::vector<model::Matchers>& selectors, TimeRange range) const override {
     FoundExemplars found;
     for (const auto& partition : partitions_)
-      if (Status status = find_exemplars(*partition, selectors, range, found); !status)
+      if (Status status = find_exemplars(*partition, selectors, range, erasures_, found); !status)
         return std::move(status).error();
     return tidy(std::move(found));
   }
@@ -181,18 +210,21 @@ class PartitionSource final : public model::SampleSource {
     return out;
   }
 
-  /// Leaves out the places where all of `range` is erased, and series that have no other.
-  static std::shared_ptr<const SeriesTable> without_hidden(const SeriesTable& table,
-                                                           const Partitions& partitions,
-                                                           const std::vector<ErasedSeries>& erased,
-                                                           TimeRange range) {
+  /// Leaves out the places where nothing of `range` is left, and series that have no other.
+  static Result<std::shared_ptr<const SeriesTable>> without_hidden(
+      const SeriesTable& table, const Partitions& partitions,
+      const std::vector<ErasedSeries>& erased, TimeRange range) {
+    SeriesReader reader;
     std::vector<model::Labels> labels;
     std::vector<uint32_t> starts{0};
     std::vector<SeriesPlace> places;
     for (size_t i = 0; i < table.size(); ++i) {
       for (const SeriesPlace place : table.places(i)) {
-        const TimeRange wanted = common(partitions[place.partition]->info().samples, range);
-        if (!covers(erased[place.partition].ranges(place.series), wanted)) places.push_back(place);
+        const Partition& partition = *partitions[place.partition];
+        const TimeRange wanted = common(partition.info().samples, range);
+        auto hidden = erased[place.partition].hides(partition, place, wanted, reader);
+        if (!hidden) return std::move(hidden).error();
+        if (!*hidden) places.push_back(place);
       }
       if (places.size() == starts.back()) continue;
       labels.push_back(table.labels(i));
@@ -220,7 +252,8 @@ class PartitionSource final : public model::SampleSource {
         Result<SeriesSet> matched = (*index)->match(matchers);
         if (!matched) return std::move(matched).error();
         set = std::move(*matched);
-        gone->remove_hidden(set, common(info.samples, range));
+        Status removed = gone->remove_hidden(set, common(info.samples, range), *partition);
+        if (!removed) return std::move(removed).error();
       }
       Result<std::vector<std::string>> some = ask(**index, restricted ? &set : nullptr);
       if (!some) return std::move(some).error();

@@ -109,6 +109,7 @@ Status check_marker(const std::string& folder, bool read_only) {
 }
 
 struct FamilyOptions {
+  std::shared_ptr<rocksdb::Cache> cache;
   rocksdb::ColumnFamilyOptions of[kFamilies];
 };
 
@@ -120,6 +121,7 @@ FamilyOptions family_options(const std::shared_ptr<rocksdb::Cache>& cache) {
   table.cache_index_and_filter_blocks = true;
   table.cache_index_and_filter_blocks_with_high_priority = true;
   FamilyOptions options;
+  options.cache = cache;
   for (rocksdb::ColumnFamilyOptions& family : options.of) {
     family.disable_auto_compactions = true;  // files go in finished and come out whole
     family.num_levels = kBottomLevel + 1;
@@ -217,6 +219,7 @@ class Database final : public RocksDatabase {
   Status open();
 
   uint64_t seed() const override { return seed_; }
+  uint64_t cached_bytes() const override { return families_.cache->GetUsage(); }
   uint64_t next_id() override { return next_id_.fetch_add(1, std::memory_order_relaxed); }
   const std::string& building_folder() const override { return building_; }
 

@@ -45,6 +45,9 @@ class RocksDatabase {
   /// Where files are built before ingest(); emptied at open.
   virtual const std::string& building_folder() const = 0;
 
+  /// Memory of the block cache.
+  virtual uint64_t cached_bytes() const = 0;
+
   virtual Result<std::optional<std::string>> get(Family family, std::string_view key) const = 0;
   struct FileSize {
     std::string first_key;

@@ -157,6 +157,8 @@ class RocksPartitionSet final : public PartitionSet {
     return make_sound_source(snapshot(), cache_, std::move(erasures), damaged());
   }
 
+  uint64_t cached_bytes() const override { return cache_->bytes() + database_->cached_bytes(); }
+
   Result<std::shared_ptr<KeyedTable>> table(const std::string& name) override {
     return std::shared_ptr<KeyedTable>(std::make_shared<RocksKeyedTable>(database_, name));
   }

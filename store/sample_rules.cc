@@ -80,8 +80,8 @@ std::optional<Verdict> outside(const RowToJudge& row, const TimeLimits& limits) 
 }
 
 bool repeats(const NewestSample& newest, const RowToJudge& row) {
-  return newest.any && newest.t == row.t && newest.histogram == row.histogram &&
-         newest.bits == row.bits;
+  return newest.any && newest.bits != kDeletedBits && newest.t == row.t &&
+         newest.histogram == row.histogram && newest.bits == row.bits;
 }
 
 /// Keeps a row that comes at least so many quarters of an interval after the newest kept one.
@@ -107,7 +107,7 @@ Verdict judge_single_sender(const NewestSample& newest, const RowToJudge& row,
   if (repeats(newest, row)) return Verdict::Repeat;
   if (const auto verdict = outside(row, limits)) return *verdict;
   if (!newest.any || row.t > newest.t) return Verdict::Keep;
-  if (row.t == newest.t) return Verdict::DuplicateValue;
+  if (row.t == newest.t && newest.bits != kDeletedBits) return Verdict::DuplicateValue;
   const uint64_t behind = static_cast<uint64_t>(newest.t) - static_cast<uint64_t>(row.t);
   return behind <= static_cast<uint64_t>(limits.late_window) ? Verdict::Late : Verdict::OutOfOrder;
 }

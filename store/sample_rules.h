@@ -21,6 +21,10 @@ enum class Verdict : uint8_t {
   TooFarInFuture
 };
 
+/// Stands for the newest sample of a series when that was deleted (a NaN that nobody sends; if
+/// somebody does, its time is looked up too). Nothing is newer; what is at its time is not known.
+inline constexpr uint64_t kDeletedBits = 0xfff8aeae00000000;
+
 /// The newest kept sample of a series.
 struct NewestSample {
   bool any = false;

@@ -61,10 +61,9 @@ bool slow_less(const model::Labels& a, const model::Labels& b) {
 bool SealOrder::operator()(const model::Labels& a, const model::Labels& b) const {
   // Neighbours in a sort mostly differ in the value of one late label: what is equal before it is
   // skipped as bytes.
-  const std::string& x = a.encoded();
-  const std::string& y = b.encoded();
-  const auto differs =
-      static_cast<size_t>(std::mismatch(x.begin(), x.end(), y.begin(), y.end()).first - x.begin());
+  const std::string_view x = a.encoded();
+  const std::string_view y = b.encoded();
+  const size_t differs = model::first_difference(x, y);
   if (differs == x.size() && differs == y.size()) return false;
   ByteReader in(x);
   std::string_view name;

@@ -35,7 +35,6 @@ class BlockReader {
       by_metric_[index.label(slot, model::kMetricName)].push_back(slot);
     }
   }
-  bool empty() const { return by_metric_.empty(); }
 
   bool next(SealSeries& out) {
     if (at_ == group_.size() && !next_group()) return false;
@@ -151,6 +150,7 @@ void Sealer::loop() {
       if (stopping_ && flushes.empty() && jobs.empty()) return;
     }
     for (const Job& job : jobs) job.done(job.work());
+    if (options_.erasures) options_.erasures();  // notices what has expired, though nobody reads
     damaged_.set(static_cast<double>(partitions_.damaged().size()));
     // Woken for them alone: what is due is done at the next tick.
     if (!jobs.empty() && flushes.empty()) continue;
@@ -164,16 +164,17 @@ void Sealer::loop() {
   }
 }
 
-/// The disk is nearly full: sealing what the log holds and trimming it gives space back.
+/// Disk or memory is nearly full: sealing everything makes the log and the head shorter.
 bool Sealer::is_pressed() {
-  if (options_.space == nullptr) return false;
-  options_.space->tend();
+  if (options_.space != nullptr) options_.space->tend();
+  const bool disk = options_.space != nullptr && options_.space->pressed();
+  const bool memory = options_.memory != nullptr && options_.memory->pressed();
   const int64_t now = clock_.monotonic_ns();
   const bool due = pressed_ns_ == 0 || now - pressed_ns_ >= kHurryEvery * 1'000'000;
-  if (!options_.space->pressed() || !due || head_.samples() == 0) return false;
+  if ((!disk && !memory) || !due || head_.samples() == 0) return false;
   pressed_ns_ = now;
-  AERIE_LOG(Warn, "disk is nearly full, sealing early to make the log shorter",
-            {"log_bytes", log_.file_bytes()});
+  AERIE_LOG(Warn, "sealing early, because room runs out", {"where", disk ? "disk" : "memory"},
+            {"log_bytes", log_.file_bytes()}, {"head_bytes", head_.bytes()});
   return true;
 }
 
@@ -205,7 +206,8 @@ Status Sealer::cut(bool everything) {
       return over && (age >= options_.partition_span / 2 || (many && age >= kShortestAge));
     });
     const LogPosition end = log_.committed_end();
-    for (const auto& block : blocks) waiting_.push_back({block, end});
+    for (const auto& block : blocks)
+      waiting_.push_back({block, block->cut_at() != 0 ? block->cut_at() : end});
     if (blocks.empty() && !everything) return {};
     auto written = applier_.write_checkpoint();
     // A partition must not claim a part of the log that a power cut could still take away.
@@ -220,14 +222,33 @@ Status Sealer::cut(bool everything) {
 Status Sealer::seal(const Waiting& waiting) {
   const HeadBlock& block = *waiting.block;
   BlockReader reader(block, head_.index());
-  if (reader.empty()) return {};
+  const ErasuresPtr erasures = options_.erasures ? options_.erasures() : nullptr;
+  const auto next = [&](SealSeries& out) {
+    while (reader.next(out)) {
+      if (erasures) {
+        const TimeRanges gone = erasures->ranges(out.labels, block.erasures(), block.span());
+        erase_samples(out.samples, gone);
+        erase_exemplars(out.exemplars, gone);
+      }
+      if (!out.samples.empty()) return true;
+    }
+    return false;
+  };
+  SealSeries first;
+  if (!next(first)) return {};
   const int64_t start = clock_.monotonic_ns();
   PartitionInfo info;
   info.tier = block.birth().tier;
   info.start = block.span().first;
   info.log_first = block.birth().position;
   info.log_end = waiting.log_end;
-  auto sealed = partitions_.seal(info, [&](SealSeries& out) { return reader.next(out); });
+  info.erasures = std::max(block.erasures(), erasures ? erasures->last_number() : 0);
+  bool begun = false;
+  auto sealed = partitions_.seal(info, [&](SealSeries& out) {
+    if (std::exchange(begun, true)) return next(out);
+    out = std::move(first);
+    return true;
+  });
   if (!sealed)
     return std::move(sealed).error().with("seal partition " + model::format_rfc3339(info.start));
   sealed_samples_.add(sealed->sample_count);

@@ -11,8 +11,10 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "store/applier.h"
+#include "store/erasures.h"
 #include "store/head.h"
 #include "store/ingest_log.h"
+#include "store/memory_limit.h"
 #include "store/metadata_cache.h"
 #include "store/partition_set.h"
 #include "store/space_guard.h"
@@ -26,10 +28,12 @@ class Sealer {
  public:
   struct Options {
     model::DurationMs partition_span = 30LL * 60 * 1000;
-    model::DurationMs retention = 0;  ///< 0: for ever
-    bool background = true;           ///< false: only flush() seals
-    SpaceGuard* space = nullptr;      ///< tended every second; may be null
-    StepHook on_step;                 ///< `seal-cut`, `seal-committed`, `seal-trimmed`
+    model::DurationMs retention = 0;        ///< 0: for ever
+    bool background = true;                 ///< false: only flush() seals
+    SpaceGuard* space = nullptr;            ///< tended every second; may be null
+    const MemoryLimit* memory = nullptr;    ///< likewise
+    StepHook on_step;                       ///< `seal-cut`, `seal-committed`, `seal-trimmed`
+    std::function<ErasuresPtr()> erasures;  ///< not sealed any more; may be empty, or return null
   };
   /// All references outlive the sealer.
   Sealer(Options options, Head& head, IngestLog& log, Applier& applier, PartitionSet& partitions,
@@ -48,14 +52,13 @@ class Sealer {
   void stop();
 
  private:
-  struct Waiting {
-    std::shared_ptr<const HeadBlock> block;
-    LogPosition log_end = 0;
-  };
-
   struct Job {
     std::function<Status()> work;
     std::function<void(Status)> done;
+  };
+  struct Waiting {
+    std::shared_ptr<const HeadBlock> block;
+    LogPosition log_end = 0;
   };
 
   void loop();

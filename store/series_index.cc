@@ -9,6 +9,14 @@
 #include "store/byte_io.h"
 
 namespace aerie::store {
+namespace {
+
+constexpr size_t kPairBytes = 128;   // beside its value: the pair, its entry by value, its postings
+constexpr size_t kSeriesBytes = 80;  // its state, its entry by labels
+constexpr size_t kPostingBytes =
+    10;  // of a label of a series: the pair's number, its place in postings
+
+}  // namespace
 
 // ------------------------------------------------------------------------------------------------------------
 // identity
@@ -37,6 +45,7 @@ uint32_t SeriesIndex::intern(std::string_view name, std::string_view value) {
   }
   pairs_[id].name = at->second;
   pairs_[id].value = value;
+  bytes_.fetch_add(kPairBytes + value.size(), std::memory_order_relaxed);
   entry.values.emplace(pairs_[id].value, id);
   return id;
 }
@@ -76,6 +85,7 @@ SeriesHandle SeriesIndex::create(uint32_t slot, const model::Labels& labels, uin
   all_.add(slot);
   size_.fetch_add(1, std::memory_order_relaxed);
   version_.fetch_add(1, std::memory_order_release);
+  bytes_.fetch_add(kSeriesBytes + n * kPostingBytes, std::memory_order_relaxed);
   const uint32_t generation = state.generation.load(std::memory_order_relaxed) + 1;
   state.generation.store(generation, std::memory_order_release);
   if (slot >= slot_limit_.load(std::memory_order_relaxed))
@@ -95,9 +105,9 @@ SeriesHandle SeriesIndex::resolve(const model::Labels& labels) {
   const std::unique_lock lock(mutex_);
   if (const auto slot = find(labels, hash)) return handle_of(*slot);
   uint32_t slot = slot_limit_.load(std::memory_order_relaxed);
-  if (!free_slots_.empty()) {
-    slot = free_slots_.back();
-    free_slots_.pop_back();
+  if (!free_slots_.isEmpty()) {
+    slot = free_slots_.minimum();
+    free_slots_.remove(slot);
   }
   return create(slot, labels, hash);
 }
@@ -116,9 +126,9 @@ SeriesHandle SeriesIndex::define(uint32_t slot, const model::Labels& labels) {
   // Slots between are free until their own definition comes.
   for (uint32_t i = slot_limit_.load(std::memory_order_relaxed); i < slot; ++i) {
     states_.make(i);
-    free_slots_.push_back(i);
+    free_slots_.add(i);
   }
-  std::erase(free_slots_, slot);
+  free_slots_.remove(slot);
   return create(slot, labels, hash);
 }
 
@@ -131,12 +141,14 @@ void SeriesIndex::remove_one(uint32_t slot) {
     pair.slots.remove(slot);
     if (!pair.slots.empty()) continue;
     names_[pair.name].values.erase(pair.value);
+    bytes_.fetch_sub(kPairBytes + pair.value.size(), std::memory_order_relaxed);
     pair.value = {};
     free_pairs_.push_back(id);
   }
   all_.remove(slot);
   size_.fetch_sub(1, std::memory_order_relaxed);
   version_.fetch_add(1, std::memory_order_release);
+  bytes_.fetch_sub(kSeriesBytes + state.pairs[0] * kPostingBytes, std::memory_order_relaxed);
   const uint32_t generation = state.generation.load(std::memory_order_relaxed) + 1;
   state.newest_t = 0;
   state.newest_bits = 0;
@@ -146,21 +158,21 @@ void SeriesIndex::remove_one(uint32_t slot) {
   state.has_sample = state.was_histogram = state.defined = state.idle_seen = false;
   state.pairs.reset();
   state.generation.store(generation, std::memory_order_release);
-  free_slots_.push_back(slot);
+  free_slots_.add(slot);
 }
 
 void SeriesIndex::remove(const std::vector<uint32_t>& slots) {
   const std::unique_lock lock(mutex_);
   for (const uint32_t slot : slots) {
     remove_one(slot);
-    free_slots_.pop_back();
+    free_slots_.remove(slot);
     removed_slots_.push_back(slot);
   }
 }
 
 void SeriesIndex::reuse_removed() {
   const std::unique_lock lock(mutex_);
-  free_slots_.insert(free_slots_.end(), removed_slots_.begin(), removed_slots_.end());
+  free_slots_.addMany(removed_slots_.size(), removed_slots_.data());
   removed_slots_.clear();
 }
 
@@ -185,7 +197,7 @@ model::Labels SeriesIndex::labels_of(uint32_t slot) const {
     put_bytes(encoded, names_[pairs_[pairs[i]].name].name);
     put_bytes(encoded, pairs_[pairs[i]].value);
   }
-  return model::Labels::from_encoded(std::move(encoded));
+  return model::Labels::from_encoded(encoded);
 }
 
 model::Labels SeriesIndex::labels(uint32_t slot) const {

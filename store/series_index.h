@@ -89,6 +89,8 @@ class SeriesIndex {
   /// Slots handed out so far are below this.
   uint32_t slot_limit() const { return slot_limit_.load(std::memory_order_acquire); }
   uint64_t size() const { return size_.load(std::memory_order_relaxed); }
+  /// Memory, about.
+  size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
  private:
   struct Name {
@@ -137,12 +139,13 @@ class SeriesIndex {
   std::vector<uint32_t> free_pairs_;
   boost::unordered_flat_set<uint32_t, SlotHash, SlotEqual> by_labels_;
   Roaring all_;
-  std::vector<uint32_t> free_slots_;
+  Roaring free_slots_;
   std::vector<uint32_t> removed_slots_;  // free after the next checkpoint
   SlotDirectory<SeriesState> states_;
   std::atomic<uint32_t> slot_limit_{0};
   std::atomic<uint64_t> size_{0};
   std::atomic<uint64_t> version_{0};
+  std::atomic<size_t> bytes_{0};
 };
 
 }  // namespace aerie::store

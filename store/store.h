@@ -16,6 +16,7 @@
 #include "model/sample_source.h"
 #include "store/arrivals.h"
 #include "store/check.h"
+#include "store/erased_now.h"
 #include "store/file_system.h"
 #include "store/keyed_table.h"
 #include "store/steps.h"
@@ -39,6 +40,7 @@ struct StoreOptions {
       10LL * 60 * 1000;  ///< samples further ahead are refused; 0: no limit
   model::DurationMs out_of_order_window =
       60LL * 60 * 1000;  ///< behind the newest sample of a series; 0: late samples are refused
+  uint64_t head_memory_bytes = 0;      ///< past this in the head batches are refused; 0: no limit
   size_t backfill_days_per_hour = 64;  ///< of one cluster, of days that are over; 0: no limit
   /// False (tests): partitions are sealed by flush() only, and merged when asked.
   bool background_seal = true;
@@ -115,6 +117,17 @@ class Store : public model::SampleSource {
   virtual uint64_t active_series() const = 0;
   /// Newest and oldest sample of all, empty range if none.
   virtual model::TimeRange extent() const = 0;
+
+  /// Deletes the samples of `range` (both ends inclusive) of the series that one of `selectors`
+  /// matches, as far as they were written before this call. When it returns they are seen nowhere
+  /// any more, whatever restarts; merges take them off the disk. May wait for a seal that runs.
+  virtual Status delete_series(std::vector<model::Matchers> selectors, model::TimeRange range) = 0;
+  /// Takes everything that was deleted off the disk; returns when that is done. Writes partitions
+  /// anew that hold deleted samples.
+  virtual Status clean_tombstones() = 0;
+  /// A shorter retention for some clusters, in the place of what was set before. Samples expire
+  /// from reads within ten minutes, from the disk when their partition's youngest has.
+  virtual void set_cluster_retention(std::vector<ClusterRetention> rules) = 0;
 
   /// Refuses new batches, finishes those queued, syncs and closes. Idempotent; the destructor calls
   /// it.

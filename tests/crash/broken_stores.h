@@ -64,6 +64,7 @@ class ForgetfulPartitionSet final : public store::PartitionSet {
       std::shared_ptr<const store::Erasures> erasures) const override {
     return real_->pin(std::move(erasures));
   }
+  uint64_t cached_bytes() const override { return real_->cached_bytes(); }
   Result<std::shared_ptr<store::KeyedTable>> table(const std::string& name) override {
     return real_->table(name);
   }

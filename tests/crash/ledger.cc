@@ -12,8 +12,8 @@
 namespace aerie::crash {
 namespace {
 
-/// Encoded labels -> time -> bits.
-using Samples = std::map<std::string, std::map<model::TimestampMs, uint64_t>>;
+/// Labels -> time -> bits.
+using Samples = std::map<model::Labels, std::map<model::TimestampMs, uint64_t>>;
 
 Samples read_everything(const store::Store& store, Findings& findings) {
   Samples out;
@@ -24,7 +24,7 @@ Samples read_everything(const store::Store& store, Findings& findings) {
     const model::Labels& labels = (*selection)->labels(i);
     if (!labels.has(kThreadLabel)) continue;
     if (!(*selection)->read(i, {}, samples)) std::exit(2);
-    auto& mine = out[labels.encoded()];
+    auto& mine = out[labels];
     for (size_t s = 0; s < samples.values.size(); ++s) {
       const uint64_t bits = std::bit_cast<uint64_t>(samples.values[s]);
       if (!mine.emplace(samples.timestamps[s], bits).second) ++findings.invented;
@@ -74,7 +74,7 @@ Findings check_store(const std::string& path, const Workload& workload, Ledger& 
       const auto batch = workload.batch(thread, static_cast<int64_t>(step));
       size_t there = 0;
       for (const Expected& one : batch) {
-        auto& series = found[one.labels.encoded()];
+        auto& series = found[one.labels];
         const auto at = series.find(one.t);
         if (at == series.end()) continue;
         ++there;

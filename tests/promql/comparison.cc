@@ -79,9 +79,9 @@ Status check_sorted(const query::MatrixValue& matrix) {
   return {};
 }
 
-Status all_seen(const Eval& eval, const std::set<std::string>& seen) {
+Status all_seen(const Eval& eval, const std::set<model::Labels>& seen) {
   for (const auto& series : eval.series) {
-    if (!seen.count(series.labels.encoded()))
+    if (!seen.contains(series.labels))
       return mismatch(fmt::format("expected {} not found", series.labels.to_string()));
   }
   return {};
@@ -122,14 +122,14 @@ Status compare(const Eval& eval, const query::MatrixValue& matrix) {
   if (eval.ordered) return mismatch("expected an ordered result but got a matrix");
   if (eval.scalar) return mismatch("expected a scalar but got a matrix");
   if (auto status = check_sorted(matrix); !status) return status;
-  std::set<std::string> seen;
+  std::set<model::Labels> seen;
   for (const auto& series : matrix) {
     const SeriesLine* expected = expected_for(eval, series.labels, nullptr);
     if (!expected) {
       return mismatch(fmt::format("unexpected series {} with {} values", series.labels.to_string(),
                                   series.values.size() + series.histograms.size()));
     }
-    seen.insert(series.labels.encoded());
+    seen.insert(series.labels);
     if (auto status = compare_series(eval, *expected, series); !status) return status;
   }
   return all_seen(eval, seen);
@@ -137,7 +137,7 @@ Status compare(const Eval& eval, const query::MatrixValue& matrix) {
 
 Status compare(const Eval& eval, const query::VectorValue& vector) {
   if (eval.scalar) return mismatch("expected a scalar but got a vector");
-  std::set<std::string> seen;
+  std::set<model::Labels> seen;
   for (size_t i = 0; i < vector.size(); ++i) {
     const auto& element = vector[i];
     size_t position = 0;
@@ -153,7 +153,7 @@ Status compare(const Eval& eval, const query::VectorValue& vector) {
     const auto status =
         compare_point(element.labels, expected->values[0], element.value, element.histogram);
     if (!status) return status;
-    seen.insert(element.labels.encoded());
+    seen.insert(element.labels);
   }
   return all_seen(eval, seen);
 }

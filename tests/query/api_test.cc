@@ -303,5 +303,34 @@ TEST_CASE("what is not in the API is not found, what is not allowed says so") {
   CHECK(server.post("/api/v1/query?query=1", "query=2").body.find("\"2\"") != std::string::npos);
 }
 
+TEST_CASE("series are deleted with Prometheus's answers") {
+  ApiServer server;
+  fill(server);
+  const std::string path = "/api/v1/admin/tsdb/delete_series";
+  CHECK(shown(server.post(path, "")) ==
+        R"(400 {"status":"error","errorType":"bad_data","error":"no match[] parameter provided"})");
+  CHECK(
+      server.post(path, "match[]=up&start=x")
+          .body.find(
+              R"(invalid parameter \"start\": invalid time value for 'start': cannot parse \"x\" to a valid timestamp)") !=
+      std::string::npos);
+  CHECK(server.post(path, "match[]=up%7B").status == 400);
+  CHECK(server.get(path + "?match[]=up").status == 405);
+  CHECK(shown(server.post(path, "match[]=" + escaped("{cluster=\"gondor\"}") +
+                                    "&match[]=requests_total")) == "204 ");
+  CHECK(shown(server.get("/api/v1/label/__name__/values")) ==
+        R"(200 {"status":"success","data":["up"]})");
+  CHECK(shown(server.get("/api/v1/series?match[]=up")).find("gondor") == std::string::npos);
+  CHECK(query(server, "count(up)").find(R"("1"])") != std::string::npos);
+  CHECK(shown(server.post("/api/v1/admin/tsdb/clean_tombstones", "")) == "204 ");
+  CHECK(query(server, "count(up)").find(R"("1"])") != std::string::npos);
+
+  ApiServer closed({}, {}, {}, /*admin=*/false);
+  const std::string refused =
+      R"(503 {"status":"error","errorType":"unavailable","error":"admin APIs disabled"})";
+  CHECK(shown(closed.post(path, "match[]=up")) == refused);
+  CHECK(shown(closed.post("/api/v1/admin/tsdb/clean_tombstones", "")) == refused);
+}
+
 }  // namespace
 }  // namespace aerie::query

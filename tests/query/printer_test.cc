@@ -75,6 +75,7 @@ TEST_CASE("the indented form splits what is longer than 100 characters") {
         "  )\n"
         "/\n"
         "  2");
+  CHECK(pretty_of("-Inf ^ " + std::string(100, 'a')) == "-Inf\n^\n  " + std::string(100, 'a'));
   CHECK(
       pretty_of(
           "histogram_quantile(0.99, (sum by (le) (rate("

@@ -50,7 +50,7 @@ clusters:
 limits: {active_series: 5, labels: 20}
 ha: {replica_labels: [replica], group_label: prom, unlabelled_pairs: "off", min_silence: 20s, max_silence: 10m}
 desired_state: {file: desired.yml}
-storage: {tsdb: {out_of_order_time_window: 20m, backfill_days_per_hour: 400}}
+storage: {tsdb: {out_of_order_time_window: 20m, backfill_days_per_hour: 400, head_memory_limit_mib: 512}}
 )",
                                      "conf/aerie.yml")
                             .value();
@@ -81,6 +81,7 @@ storage: {tsdb: {out_of_order_time_window: 20m, backfill_days_per_hour: 400}}
   CHECK(config.desired_state_file == "conf/desired.yml");
   CHECK(config.out_of_order_time_window == 1'200'000);
   CHECK(config.backfill_days_per_hour == 400);
+  CHECK(config.head_memory_limit_mib == 512);
 }
 
 TEST_CASE("errors name file, line and column and what was expected") {
@@ -134,4 +135,26 @@ TEST_CASE("a file that is not there says how to go on") {
 }
 
 }  // namespace
+TEST_CASE("clusters may have a shorter retention") {
+  const auto config = parse_config(R"(
+retention:
+  clusters:
+    - {cluster: "dev-.*", time: 3d}
+    - {cluster: lab, time: 12h}
+)",
+                                   "aerie.yml");
+  REQUIRE(config);
+  REQUIRE(config->cluster_retention.size() == 2);
+  CHECK(config->cluster_retention[0].cluster.to_string() == "cluster=~\"dev-.*\"");
+  CHECK(config->cluster_retention[1].retention == 12LL * 3600 * 1000);
+  const auto message = [](const char* rule) {
+    const std::string text = std::string("retention: {clusters: [") + rule + "]}";
+    return parse_config(text, "aerie.yml").error().message();
+  };
+  CHECK(message("{cluster: a, time: 1h}").find("time must be at least 2h") != std::string::npos);
+  CHECK(message("{cluster: \"(\", time: 3d}").find("aerie.yml:1:") != std::string::npos);
+  CHECK(message("{cluster: a}").find("time") != std::string::npos);
+  CHECK(message("{cluster: a, time: 3d, more: 1}").find("more") != std::string::npos);
+}
+
 }  // namespace aerie::server

@@ -36,6 +36,19 @@ TEST_CASE("flags are read in Prometheus's spelling") {
   CHECK(std::is_sorted(all.begin(), all.end()));
 }
 
+TEST_CASE("sizes are written as in Prometheus, in units of 1024") {
+  const auto bytes = [](const char* text) {
+    return parse({"--storage.retention.size", text}).flags->retention_bytes;
+  };
+  CHECK(bytes("0") == 0);
+  CHECK(bytes("7B") == 7);
+  CHECK(bytes("512MB") == 512u << 20);
+  CHECK(bytes("1.5GiB") == 3u << 29);
+  CHECK(bytes("1TB512KB") == (1ull << 40) + (512u << 10));
+  for (const char* bad : {"512", "MB", "1XB", "1M", "-1GB", "nanMB", "", "99999EB"})
+    CHECK_FALSE(parse({"--storage.retention.size", bad}).flags);
+}
+
 TEST_CASE("the environment is heard, the command line wins") {
   setenv("AERIE_QUERY_TIMEOUT", "7s", 1);
   CHECK(parse({}).flags->query_timeout == 7'000);

@@ -2,6 +2,7 @@
 #include <bit>
 #include <future>
 #include <map>
+#include <optional>
 #include <random>
 
 #include <fmt/format.h>
@@ -278,6 +279,9 @@ std::string print_float(double value) {
 struct ModelSeries {
   model::Labels labels;
   std::map<TimestampMs, std::string> samples;
+  /// Its newest samples were deleted, and none came since: whether the store still counts from here
+  /// depends on what was sealed and dropped.
+  std::optional<TimestampMs> deleted_from;
 };
 
 class Trial {
@@ -293,7 +297,8 @@ class Trial {
       series_.push_back({{{"__name__", "m" + std::to_string(i % 3)},
                           {"cluster", i % 4 == 0 ? "" : "c" + std::to_string(i % 2)},
                           {"i", std::to_string(i)}},
-                         {}});
+                         {},
+                         std::nullopt});
   }
 
   /// Empty, or what differs.
@@ -307,6 +312,9 @@ class Trial {
       const uint64_t what = pick(20);
       if (what < 4) must(store_.store().flush());
       if (what == 4) store_.reopen();
+      if (what == 6 || what == 7) remove();
+      if (what == 8) must(store_.store().merge());
+      if (what == 9) must(store_.store().clean_tombstones());
       if (what == 5) must(store_.reopen_after([&] { files_.crash(pick(3) * pick(400)); }));
       if (what >= 16) check();
     }
@@ -325,6 +333,10 @@ class Trial {
   /// Beyond the retention the store may or may not remember what it had.
   TimestampMs any_time(const ModelSeries& one) {
     const TimestampMs t = some_time(one);
+    if (one.deleted_from) {
+      const TimestampMs newest = *one.deleted_from - 1;
+      if (t < newest - store_.options.out_of_order_window) return now_;
+    }
     return t < now_ - store_.options.retention && one.samples.contains(t) ? now_ : t;
   }
   TimestampMs some_time(const ModelSeries& one) {
@@ -363,7 +375,26 @@ class Trial {
       return false;
     if (same != samples.end()) return same->second == text;
     samples[t] = text;
+    if (one.deleted_from && t >= *one.deleted_from) one.deleted_from.reset();
     return true;
+  }
+
+  /// Times that are free again may be taken by late samples.
+  void remove() {
+    const std::string metric = "m" + std::to_string(pick(3));
+    model::TimeRange range;
+    if (pick(3) > 0) {
+      range.first = now_ - static_cast<TimestampMs>(pick(20 * kMinute));
+      range.last = range.first + static_cast<TimestampMs>(pick(20 * kMinute));
+    }
+    must(store_.store().delete_series({{model::Matcher::equal("__name__", metric)}}, range));
+    for (ModelSeries& one : series_) {
+      if (one.labels.metric_name() != metric || one.samples.empty()) continue;
+      const bool newest = range.contains(one.samples.rbegin()->first);
+      std::erase_if(one.samples, [&](const auto& sample) { return range.contains(sample.first); });
+      if (newest && range.first != model::kMinTimestamp) one.deleted_from = range.first;
+      if (range.first == model::kMinTimestamp) one.deleted_from.reset();
+    }
   }
 
   void write() {
@@ -464,7 +495,8 @@ class Trial {
 
 }  // namespace
 
-TEST_CASE("late, duplicate, stale and NaN samples, imports and restarts: as plain maps do") {
+TEST_CASE(
+    "late, duplicate, stale, NaN and deleted samples, imports and restarts: as plain maps do") {
   const bool replay = std::getenv("AERIE_SEED") != nullptr;
   const uint64_t first = test_seed();
   for (uint64_t seed = first; seed < first + (replay ? 1 : kSeeds); ++seed) {

@@ -13,9 +13,9 @@
 #include "tests/store/support/fault_file_system.h"
 #include "tests/store/support/stores.h"
 
-/// The real store against plain maps: random batches, flushes, restarts, power cuts, retention,
-/// idle series, selections that outlive what they read. A failure prints its seed; AERIE_SEED=…
-/// replays that seed alone.
+/// The real store against plain maps: random batches, flushes, merges, deletions, restarts, power
+/// cuts, retention, also of single clusters, idle series, selections that outlive what they read. A
+/// failure prints its seed; AERIE_SEED=… replays that seed alone.
 
 using namespace aerie;
 using namespace aerie::store;
@@ -55,6 +55,8 @@ struct ModelSeries {
   std::map<TimestampMs, std::string> samples;
   bool any = false;
   TimestampMs newest = 0;
+  bool deleted = false;  // all of it, and not mentioned since: it must be listed nowhere
+  bool reset = false;    // its newest sample was deleted: rows before that are left out of the test
 };
 
 class Trial {
@@ -63,7 +65,8 @@ class Trial {
     fixture_.options.partition_span = 60'000;
     fixture_.options.retention = kRetention;
     fixture_.options.background_seal = pick(4) == 0;
-    fixture_.reopen();
+    short_retention_ = pick(2) == 0 ? 3'600'000 : 0;
+    reopen();
     for (uint64_t i = 0; i < 24; ++i) {
       const std::string metric = "m" + std::to_string(i % 4);
       const std::string instance = "host-" + std::to_string(i / 4);
@@ -73,7 +76,9 @@ class Trial {
                                 {"le", i % 4 == 3 ? std::to_string(i) : ""}},
                          {},
                          false,
-                         0});
+                         0,
+                         false,
+                         false});
     }
   }
 
@@ -88,21 +93,60 @@ class Trial {
       const uint64_t what = pick(30);
       if (what < 4) must(fixture_.store().flush());
       if (what == 4 || what == 5) held_.reset();  // a selection keeps the folder locked
-      if (what == 4) fixture_.reopen();
-      if (what == 5) must(fixture_.reopen_after([&] { files_.crash(pick(3) * pick(400)); }));
+      if (what == 4) reopen();
+      if (what == 5) {
+        must(fixture_.reopen_after([&] { files_.crash(pick(3) * pick(400)); }));
+        shorten_retention();
+      }
       if (what == 6) hold();
+      if (what == 7 || what == 8) remove();
+      if (what == 9 || what == 10) must(fixture_.store().merge());
+      if (what == 11) must(fixture_.store().clean_tombstones());
       if (what >= 20) check_random();
       if (held_ && pick(6) == 0) check_held();
     }
     if (failure_.empty()) check({}, {});
     held_.reset();
-    fixture_.reopen();
+    reopen();
     if (failure_.empty()) check({}, {});
     return failure_;
   }
 
  private:
   static constexpr model::DurationMs kRetention = 5LL * 3600 * 1000;
+
+  void reopen() {
+    fixture_.reopen();
+    shorten_retention();
+  }
+  void shorten_retention() {
+    if (short_retention_ > 0)
+      fixture_.store().set_cluster_retention({{Matcher::equal("cluster", "c2"), short_retention_}});
+  }
+  /// Samples expire in steps: within `slack` they may be seen or not.
+  bool expired(const ModelSeries& one, TimestampMs t, model::DurationMs slack) const {
+    return short_retention_ > 0 && one.labels.get("cluster") == "c2" &&
+           t < now_ - short_retention_ - slack;
+  }
+
+  void remove() {
+    const model::Matchers matchers = random_matchers();
+    model::TimeRange range;
+    if (pick(3) > 0) {
+      range.first = now_ - static_cast<TimestampMs>(pick(400'000));
+      range.last = range.first + static_cast<TimestampMs>(pick(400'000));
+    }
+    must(fixture_.store().delete_series({matchers}, range));
+    for (ModelSeries& one : series_) {
+      if (!matches_all(matchers, one.labels)) continue;
+      std::erase_if(one.samples, [&](const auto& sample) { return range.contains(sample.first); });
+      if (one.any && range.contains(one.newest)) {
+        one.any = one.reset = !one.samples.empty();
+        one.newest = range.first - (one.any ? 1 : 0);
+        one.deleted = !one.any;
+      }
+    }
+  }
 
   uint64_t pick(uint64_t n) { return random_() % n; }
   TimestampMs oldest_kept() const { return now_ - kRetention; }
@@ -124,9 +168,17 @@ class Trial {
     if (t < oldest_kept() || t > now_ + fixture_.options.future_limit) return false;
     if (one.any && t <= one.newest) return false;
     one.any = true;
+    one.reset = false;
     one.newest = t;
     one.samples[t] = text;
+    // A selection may see it even when it is deleted before the selection is read.
+    if (held_) held_allowed_[one.labels.to_string()][t] = text;
     return true;
+  }
+  /// What the store remembers of the order of a series that was partly deleted depends on what is
+  /// sealed and dropped.
+  static bool ambiguous(const ModelSeries& one, TimestampMs t) {
+    return one.reset && t <= one.newest;
   }
 
   void write() {
@@ -142,6 +194,11 @@ class Trial {
       // A series that was idle for an hour has left the head, and with it the memory of its newest
       // sample.
       if (pick(10) == 0 && one.any && one.newest > now_ - 3'600'000) t = one.newest;
+      if (ambiguous(one, t)) {
+        --rows;
+        continue;
+      }
+      one.deleted = false;
       const double value = any_value();
       batch.floats.push_back(fixture_.row(one.labels, t, value));
       kept += expect_kept(one, t, print_float(value));
@@ -149,6 +206,11 @@ class Trial {
     for (uint64_t i = pick(4) == 0 ? pick(5) : 0; i > 0; --i, ++rows) {
       ModelSeries& one = series_[pick(series_.size())];
       const TimestampMs t = now_ - static_cast<TimestampMs>(pick(5'000));
+      if (ambiguous(one, t)) {
+        --rows;
+        continue;
+      }
+      one.deleted = false;
       auto histogram = std::make_shared<const model::NativeHistogram>(random_histogram(random_));
       batch.histograms.push_back({fixture_.store().resolve(one.labels), t, histogram});
       kept += expect_kept(one, t, print_histogram(*histogram));
@@ -181,12 +243,13 @@ class Trial {
     return out;
   }
 
-  Contents expected(const model::Matchers& matchers, model::TimeRange range) const {
+  Contents expected(const model::Matchers& matchers, model::TimeRange range,
+                    model::DurationMs slack = 0) const {
     Contents out;
     for (const ModelSeries& one : series_) {
       if (!matches_all(matchers, one.labels)) continue;
       for (const auto& [t, text] : one.samples)
-        if (range.contains(t)) out[one.labels.to_string()][t] = text;
+        if (range.contains(t) && !expired(one, t, slack)) out[one.labels.to_string()][t] = text;
     }
     return out;
   }
@@ -246,8 +309,12 @@ class Trial {
 
   void check(const model::Matchers& matchers, model::TimeRange range) {
     const auto selection = must(fixture_.store().select(matchers, range));
-    const Contents wanted = expected(matchers, range);
-    compare(read(*selection, range), wanted, wanted, oldest_kept());
+    const Contents got = read(*selection, range);
+    compare(got, expected(matchers, range), expected(matchers, range, ErasedNow::kExpiryStep),
+            oldest_kept());
+    for (const ModelSeries& one : series_)
+      if (one.deleted && got.contains(one.labels.to_string()))
+        fail("a deleted series came back: " + one.labels.to_string());
     check_values("instance", matchers, range);
     check_values("cluster", matchers, range);
   }
@@ -259,9 +326,10 @@ class Trial {
     for (const ModelSeries& one : series_) {
       // A series all of whose rows were refused may show its labels.
       if (!one.labels.has(name) || !matches_all(matchers, one.labels)) continue;
-      most.emplace(one.labels.get(name));
+      if (!one.deleted) most.emplace(one.labels.get(name));
       for (const auto& [t, text] : one.samples)
-        if (range.contains(t) && t >= oldest_kept()) least.emplace(one.labels.get(name));
+        if (range.contains(t) && t >= oldest_kept() && !expired(one, t, 0))
+          least.emplace(one.labels.get(name));
     }
     const auto values = must(fixture_.store().label_values(name, matchers, range));
     const std::set<std::string> got(values.begin(), values.end());
@@ -287,11 +355,16 @@ class Trial {
     held_matchers_ = random_matchers();
     held_ = must(fixture_.store().select(held_matchers_, {}));
     held_contents_ = expected(held_matchers_, {});
+    held_allowed_ = expected(held_matchers_, {}, ErasedNow::kExpiryStep);
     held_from_ = oldest_kept();
   }
 
   void check_held() {
-    compare(read(*held_, {}), held_contents_, expected(held_matchers_, {}), held_from_);
+    // What was written since, it may show or not, whatever became of it.
+    Contents allowed = expected(held_matchers_, {}, ErasedNow::kExpiryStep);
+    for (const auto& [labels, samples] : held_allowed_)
+      allowed[labels].insert(samples.begin(), samples.end());
+    compare(read(*held_, {}), held_contents_, allowed, held_from_);
     if (pick(2) == 0) held_.reset();
   }
 
@@ -304,11 +377,13 @@ class Trial {
   StoreFixture fixture_;
   std::vector<ModelSeries> series_;
   TimestampMs now_ = kNow;
+  model::DurationMs short_retention_ = 0;
   int step_ = 0;
   std::string failure_;
   std::unique_ptr<model::Selection> held_;
   model::Matchers held_matchers_;
   Contents held_contents_;
+  Contents held_allowed_;
   TimestampMs held_from_ = 0;
 };
 

@@ -54,6 +54,9 @@ class FakeStore final : public store::Store {
   store::Arrivals& arrivals() override { return arrivals_; }
   Result<std::shared_ptr<store::KeyedTable>> table(const std::string& name) override;
   Status flush() override { return {}; }
+  Status delete_series(std::vector<model::Matchers>, model::TimeRange) override { return {}; }
+  Status clean_tombstones() override { return {}; }
+  void set_cluster_retention(std::vector<store::ClusterRetention>) override {}
   uint64_t active_series() const override { return 0; }
   model::TimeRange extent() const override { return {}; }
   Status close() override { return {}; }

@@ -10,7 +10,7 @@
 namespace aerie::query {
 
 ApiServer::ApiServer(LanguageFeatures features, std::vector<store::ClusterArrival> arrivals,
-                     Scope scope) {
+                     Scope scope, bool admin) {
   std::string pattern = (std::filesystem::temp_directory_path() / "query-api-XXXXXX").string();
   AERIE_CHECK(mkdtemp(pattern.data()), "no temporary folder");
   folder_ = pattern;
@@ -31,6 +31,8 @@ ApiServer::ApiServer(LanguageFeatures features, std::vector<store::ClusterArriva
   api_options.arrivals = [known = std::move(arrivals)] { return known; };
   api_ = std::make_unique<QueryApi>(api_options, *engine_, *store_, clock_);
   api_->register_routes(router_, pool_);
+  admin_ = std::make_unique<AdminApi>(admin, *store_);
+  admin_->register_routes(router_, pool_);
   http::Server::Options server_options;
   server_options.listen_address = "127.0.0.1:0";
   auto started = http::Server::start(server_options, router_, metrics_);

@@ -13,6 +13,7 @@
 #include "base/work_pool.h"
 #include "http/client.h"
 #include "http/server.h"
+#include "query/admin_api.h"
 #include "query/api.h"
 #include "store/file_system.h"
 #include "store/store.h"
@@ -26,7 +27,8 @@ class ApiServer {
 
   using Scope = std::function<Result<model::Matchers>(const http::Request&)>;
   explicit ApiServer(LanguageFeatures features = {},
-                     std::vector<store::ClusterArrival> arrivals = {}, Scope scope = {});
+                     std::vector<store::ClusterArrival> arrivals = {}, Scope scope = {},
+                     bool admin = true);
   ~ApiServer();
 
   void write(const model::Labels& labels, model::TimestampMs t, double value);
@@ -52,6 +54,7 @@ class ApiServer {
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<QueryApi> api_;
+  std::unique_ptr<AdminApi> admin_;
   http::Router router_;
   WorkPool pool_{{.name = "query", .threads = 2}};
   std::unique_ptr<http::Server> server_;
