@@ -81,10 +81,8 @@ void Changes::look_at(SeriesHandle series, model::TimestampMs t, const SeriesInd
 
 uint16_t Changes::cluster_of(SeriesHandle series, const SeriesIndex& index) {
   const auto generation = static_cast<uint16_t>(series.generation);
-  if (series.slot >= slots_.size()) {
-    slots_.reserve(std::max<size_t>(series.slot + 1, slots_.size() + slots_.size() / 2));
-    slots_.resize(series.slot + 1);
-  }
+  if (series.slot >= slots_.size())
+    slots_.resize(std::max<size_t>(series.slot + 1, slots_.size() + slots_.size() / 2));
   Slot& slot = slots_[series.slot];
   if (slot.generation == generation) return slot.cluster;
   const std::string cluster = index.label(series.slot, "cluster");

@@ -13,6 +13,9 @@ namespace {
 
 constexpr uint64_t kSettledRoomBytes = 64 << 10;
 constexpr uint64_t kGrowth = 4;
+/// Filling a file costs as much CPU as a fifth of what is later written to it: not before the
+/// segment is nearly full.
+constexpr uint64_t kSpareParts = 8;
 // With SyncMode::Interval what is not synced is kept in memory, so that a failed sync can be made
 // good.
 constexpr size_t kMaxUnsyncedBytes = 16u << 20;
@@ -121,6 +124,11 @@ Status LocalLog::sync_segment() {
     options_.sync_seconds->observe(static_cast<double>(last_sync_ns_ - start) / 1e9);
   }
   durable_ += written_bytes_;
+  if (ask_for_spare_ &&
+      durable_ - current_.start >= current_.file_bytes / kSpareParts * (kSpareParts - 1)) {
+    ask_for_spare_ = false;
+    folder_.with([](Folder& folder) { folder.want_spare = true; });
+  }
   acked_bytes_ -= std::min(acked_bytes_, written_bytes_);
   const auto first_left =
       std::upper_bound(record_ends_.begin(), record_ends_.end(), written_bytes_);
@@ -205,10 +213,8 @@ Status LocalLog::open_segment(LogPosition start) {
   last_file_bytes_ = header.file_bytes;
   next_flags_ = 0;
   if (checkpoint_started_ && checkpoint_sequence_ == 0) checkpoint_sequence_ = header.sequence;
-  folder_.with([&](Folder& folder) {
-    folder.segments[header.sequence] = {header, false, true};
-    folder.want_spare = header.file_bytes * kGrowth >= options_.segment_bytes;
-  });
+  folder_.with([&](Folder& folder) { folder.segments[header.sequence] = {header, false, true}; });
+  ask_for_spare_ = header.file_bytes * kGrowth >= options_.segment_bytes;
   return {};
 }
 

@@ -108,7 +108,8 @@ class LocalLog final : public IngestLog {
   // Owned by the applier's thread from here on.
   std::unique_ptr<LogFile> file_;  // of the current segment; null: the next write opens one
   SegmentHeader current_;
-  uint32_t next_flags_ = 0;  // for the next segment
+  uint32_t next_flags_ = 0;     // for the next segment
+  bool ask_for_spare_ = false;  // when the current segment is nearly full
   uint64_t next_sequence_ = 1;
   uint64_t last_file_bytes_ = 0;
   LogPosition durable_ = 0;          // everything before is synced

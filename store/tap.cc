@@ -32,10 +32,8 @@ Tap::Events Tap::take() {
 /// anew.
 Tap::Followed* Tap::followed(const FloatRow& row, const SeriesIndex& index) {
   const uint32_t slot = row.series.slot;
-  if (slot >= slots_.size()) {
-    slots_.reserve(std::max<size_t>(slot + 1, slots_.size() + slots_.size() / 2));
-    slots_.resize(slot + 1);
-  }
+  if (slot >= slots_.size())
+    slots_.resize(std::max<size_t>(slot + 1, slots_.size() + slots_.size() / 2));
   uint32_t& word = slots_[slot];
   const uint32_t number = word & kNumberMask;
   const bool same = number != kUnseen && word == word_of(row.series.generation, number);
