@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes what belongs to the package and follows the programs: manual pages and bash completion from their --help, and the changelog.
 
-  make_documents.py --aerie PROGRAM --aeriectl PROGRAM --sources FOLDER --version X.Y.Z --into FOLDER
+  make_documents.py --aerie PROGRAM --aeriectl PROGRAM --sources FOLDER --version X.Y.Z --contact 'NAME <ADDRESS>' --into FOLDER
 
 The same programs give the same bytes.
 """
@@ -245,7 +245,7 @@ def write_compressed(path: pathlib.Path, text: str):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("aerie", "aeriectl", "sources", "version", "into"):
+    for name in ("aerie", "aeriectl", "sources", "version", "contact", "into"):
         parser.add_argument(f"--{name}", required=True)
     given = parser.parse_args()
     into = pathlib.Path(given.into)
@@ -260,6 +260,12 @@ def main():
     write(into / "completions/aerie", completion("aerie", server))
     write(into / "completions/aeriectl", completion("aeriectl", client))
     write_compressed(into / "changelog.gz", changelog.read_text())
+    write_compressed(into / "changelog.Debian.gz", f"""aerie ({given.version}-1) unstable; urgency=medium
+
+  * Version {given.version}. What changed: changelog.gz in this folder.
+
+ -- {given.contact}  {time.strftime("%a, %d %b %Y %H:%M:%S +0000", time.gmtime(stamp))}
+""")
 
 
 if __name__ == "__main__":

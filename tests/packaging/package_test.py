@@ -31,7 +31,7 @@ def pack(version: str) -> pathlib.Path:
     run("cpack", "--config", BUILD / "CPackConfig.cmake", "-G", "DEB", "-D", f"CPACK_PACKAGE_VERSION={version}", "-D",
         f"CPACK_PACKAGE_DIRECTORY={target}", "-D", "CPACK_DEBIAN_COMPRESSION_TYPE=gzip", cwd=BUILD,
         env={**os.environ, "SOURCE_DATE_EPOCH": "1700000000"})
-    found = list(target.glob(f"aerie_{version}_*.deb"))
+    found = list(target.glob(f"aerie_{version}-1_*.deb"))
     assert len(found) == 1, f"cpack made {found}"
     return found[0]
 
@@ -65,6 +65,11 @@ def test_fields_say_what_it_is_and_needs(package):
     assert 10 < len(synopsis) < 80 and not synopsis.endswith(".") and not synopsis.lower().startswith("aerie"), synopsis
     assert lines and all(re.match(r" \S.{,79}$", line) for line in lines), lines
     assert int(package.field("Installed-Size")) > 1000
+    log = run("gzip", "-dc", package.root / "usr/share/doc/aerie/changelog.Debian.gz")
+    assert log.startswith(f"aerie ({package.field('Version')}) unstable; ") and f" -- {package.field('Maintainer')}  " in log, log
+    if shutil.which("dpkg-parsechangelog"):
+        (FOLDER / "changelog").write_text(log)
+        assert run("dpkg-parsechangelog", "-l", FOLDER / "changelog", "-S", "Version").strip() == package.field("Version")
 
 
 def test_owners_modes_and_places(package):
@@ -100,8 +105,8 @@ def test_maintainer_scripts(package):
 
 
 def test_documents(package):
-    for name in ("usr/share/doc/aerie/copyright", "usr/share/doc/aerie/changelog.gz", "usr/share/man/man1/aerie.1.gz",
-                 "usr/share/man/man1/aeriectl.1.gz"):
+    for name in ("usr/share/doc/aerie/copyright", "usr/share/doc/aerie/changelog.gz",
+                 "usr/share/doc/aerie/changelog.Debian.gz", "usr/share/man/man1/aerie.1.gz", "usr/share/man/man1/aeriectl.1.gz"):
         assert name in package.files, f"{name} is missing"
         if name.endswith(".gz"):
             assert (package.root / name).read_bytes()[4:8] == bytes(4), f"{name} carries the time of packing"
@@ -169,6 +174,14 @@ def test_same_input_same_bytes(package):
         assert rebuilt.read_bytes() == (FOLDER / "first.deb").read_bytes(), "two packages of the same programs differ"
     finally:
         package.path = rebuilt
+
+
+def test_lintian(package):
+    if shutil.which("lintian") is None:
+        print("      no lintian on this machine")
+        return
+    found = subprocess.run(["lintian", "--tag-display-limit", "0", "--suppress-tags", "initial-upload-closes-no-bugs", str(package.path)], capture_output=True, text=True, check=False).stdout
+    assert not re.search(r"^[EW]: ", found, re.MULTILINE), found
 
 
 def life_in_a_throw_away_root(first: pathlib.Path, second: pathlib.Path):
