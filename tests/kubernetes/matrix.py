@@ -311,6 +311,23 @@ remote_write:
         if 2 in self.paths:
             self.note({"list", "watch"} <= set(seen), "aerie listed and watched as its own users")
 
+    def base_is_accepted(self):
+        """A real API server takes what the Kustomize base and the senders' files hold, as far as it knows the kinds."""
+        cluster = self.clusters["gondor"]
+        admin = cluster.folder / "admin.kubeconfig"
+        kubectl = [str(self.servers / "kubectl"), f"--kubeconfig={admin}", "--cache-dir", str(self.folder / "kubectl")]
+        packaging = HERE.parent.parent / "packaging/kubernetes"
+        built = subprocess.run([*kubectl, "kustomize", str(packaging / "base")], capture_output=True, text=True, check=True).stdout
+        foreign = ("kind: ServiceMonitor", "kind: PrometheusRule")  # of prometheus-operator
+        ours = [one for one in built.split("\n---\n") if not any(kind in one for kind in foreign)]
+        ours.append((packaging / "senders/read-only-user.yaml").read_text())
+        for space in ("aerie", "monitoring"):
+            cluster.api.create("/api/v1/namespaces", {"metadata": {"name": space}})
+        done = subprocess.run([*kubectl, "apply", "--dry-run=server", "-f", "-"], input="\n---\n".join(ours), capture_output=True,
+                              text=True, check=False)
+        self.note(done.returncode == 0, f"the API server accepts {len(done.stdout.splitlines())} objects of packaging/kubernetes"
+                  + ("" if done.returncode == 0 else f": {done.stderr.strip()}"))
+
     def cost(self) -> str:
         """What each aerie took of the machine so far."""
         told = []
@@ -366,6 +383,7 @@ def main() -> int:
         matrix.befall()
         matrix.judge()
         matrix.cut_off()
+        matrix.base_is_accepted()
         matrix.audit()
         if given.report:
             matrix.report(pathlib.Path(given.report))

@@ -180,7 +180,8 @@ def test_lintian(package):
     if shutil.which("lintian") is None:
         print("      no lintian on this machine")
         return
-    found = subprocess.run(["lintian", "--tag-display-limit", "0", "--suppress-tags", "initial-upload-closes-no-bugs", str(package.path)], capture_output=True, text=True, check=False).stdout
+    found = subprocess.run(["lintian", "--tag-display-limit", "0", "--suppress-tags", "initial-upload-closes-no-bugs",
+                            str(package.path)], capture_output=True, text=True, check=False).stdout
     assert not re.search(r"^[EW]: ", found, re.MULTILINE), found
 
 
