@@ -386,6 +386,13 @@ Status FloatDecoder::get_flat(uint8_t kind, ColumnReader& in, std::span<double> 
   }
 }
 
+std::optional<double> constant_of(std::string_view head) {
+  ByteReader in(head);
+  if (in.u8() != static_cast<uint8_t>(ColumnKind::Constant)) return std::nullopt;
+  const double value = get_number(in);
+  return in.failed() ? std::nullopt : std::optional(value);
+}
+
 Status FloatDecoder::get_runs(ColumnReader& in, std::span<double> out) {
   const uint64_t count = in.head.varint();
   if (in.head.failed() || count == 0 || count > out.size())

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -76,6 +78,10 @@ class FloatDecoder {
   std::vector<int64_t> whole_;
   std::vector<double> distinct_;
 };
+
+/// The value of a column that never changes, in O(1) whatever its length. Nothing if it is of
+/// another kind or damaged: FloatDecoder::get() tells.
+std::optional<double> constant_of(std::string_view head);
 
 /// A clock: the timestamps of a column, strictly ascending, 1..kMaxColumnRows, as one string (head
 /// and body together).

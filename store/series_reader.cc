@@ -20,6 +20,12 @@ Status read_floats(const GroupColumn& column, const Partition::Clock& clock, Tim
   const auto first = std::lower_bound(clock.begin(), clock.end(), range.first);
   const auto last = std::upper_bound(first, clock.end(), range.last);
   if (first == last) return {};
+  out.timestamps.insert(out.timestamps.end(), first, last);
+  if (const auto constant = constant_of(column.head)) {
+    out.values.resize(out.timestamps.size(), *constant);
+    out.pad_starts();
+    return {};
+  }
   const size_t before = out.values.size();
   out.values.resize(before + clock.size());
   FloatDecoder decoder;
@@ -29,7 +35,6 @@ Status read_floats(const GroupColumn& column, const Partition::Clock& clock, Tim
   const auto begin = out.values.begin() + static_cast<std::ptrdiff_t>(before);
   out.values.erase(begin + (last - clock.begin()), out.values.end());
   out.values.erase(begin, begin + (first - clock.begin()));
-  out.timestamps.insert(out.timestamps.end(), first, last);
   out.pad_starts();
   return {};
 }

@@ -69,4 +69,12 @@ void decode_constant(benchmark::State& state) {
 }
 BENCHMARK(decode_constant)->Arg(480)->Arg(5760);
 
+/// What a reader does with a constant: the same time for any number of rows.
+void value_of_constant(benchmark::State& state) {
+  ColumnBytes column;
+  FloatEncoder().put(std::vector<double>(static_cast<size_t>(state.range(0)), 42), column);
+  for (auto _ : state) benchmark::DoNotOptimize(aerie::store::constant_of(column.head));
+}
+BENCHMARK(value_of_constant)->Arg(480)->Arg(5760);
+
 }  // namespace

@@ -89,6 +89,21 @@ TEST_CASE("kinds that the encoder rarely chooses are read as documented") {
   CHECK(same_bits(*back, std::vector<double>{1, 2, 2, 3}));
 }
 
+TEST_CASE("a column that never changes is known without its rows") {
+  for (const double value : {42.0, -0.0, 0.1, model::stale_marker()}) {
+    ColumnBytes column;
+    FloatEncoder().put(std::vector<double>(5760, value), column);
+    const auto constant = constant_of(column.head);
+    REQUIRE(constant);
+    CHECK(std::bit_cast<uint64_t>(*constant) == std::bit_cast<uint64_t>(value));
+    CHECK_FALSE(constant_of(std::string_view(column.head).substr(0, 1)));
+  }
+  ColumnBytes column;
+  FloatEncoder().put(std::vector<double>{1, 2}, column);
+  CHECK_FALSE(constant_of(column.head));
+  CHECK_FALSE(constant_of(""));
+}
+
 TEST_CASE("unknown and damaged columns are refused with what is wrong") {
   const auto error = [](const char* head, const char* body, size_t rows) {
     const auto result = decode({from_hex(head), from_hex(body)}, rows);
