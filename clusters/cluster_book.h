@@ -74,9 +74,10 @@ struct ClusterBook {
   model::DurationMs interval = 15'000;
   bool judge_all = true;  ///< the witness changed, or what is desired
   std::string read_error;
-  bool following = false;  ///< changes are told, the head is read now and then only
-  bool told = false;       ///< changes were told since the last evaluation
-  int unquiet_rounds = 0;  ///< evaluations since then in which more came
+  bool following = false;    ///< changes are told, the head is read now and then only
+  bool told_silent = false;  ///< the timeline says that it is silent
+  bool told = false;         ///< changes were told since the last evaluation
+  int unquiet_rounds = 0;    ///< evaluations since then in which more came
   std::deque<model::TimestampMs> transitions;  ///< between silent and alive, of the last 15 minutes
   std::unordered_map<WorkloadKey, Workload, WorkloadKeyHash> workloads;
   std::unordered_set<WorkloadKey, WorkloadKeyHash> pending;  ///< changed evidence, not judged yet

@@ -205,6 +205,7 @@ void Evaluator::hear(ClusterBook& book, const store::ClusterArrival& arrival,
     weigh(book, arrival, now);
   }
   book.row.evidence_at = book.by_watch ? book.watched_at : book.surroundings.scraped_at;
+  book.row.node_transitions = book.state.node_transitions();
   ClusterMemory& memory = book.memory;
   if (!book.surroundings.environment.empty()) memory.environment = book.surroundings.environment;
   if (!book.surroundings.zone.empty()) memory.zone = book.surroundings.zone;
@@ -214,6 +215,19 @@ void Evaluator::hear(ClusterBook& book, const store::ClusterArrival& arrival,
   }
   book.row.environment = memory.environment;
   book.row.zone = memory.zone;
+}
+
+void Evaluator::tell_silence(ClusterBook& book, model::TimestampMs now) {
+  const bool silent = book.witness == Witness::Silent;
+  const bool heard = book.witness == Witness::Sound || book.witness == Witness::Partial;
+  if (silent == book.told_silent || (!silent && !heard)) return;
+  book.told_silent = silent;
+  WorkloadEvent event;
+  event.kind = silent ? EventKind::BecameUnknown : EventKind::KnownAgain;
+  event.at = now;
+  event.reason = silent ? "StaleData" : "";
+  event.message = silent ? book.text : "";
+  events_.push_back({{"", "", book.row.cluster}, std::move(event), 0});
 }
 
 Case Evaluator::make_case(const ClusterBook& book, const WorkloadKey& key, const Round& round,
@@ -278,11 +292,19 @@ void Evaluator::judge_workload(ClusterBook& book, const WorkloadKey& key, const 
   const auto known = book.workloads.find(key);
   if (!observed && !bound && known == book.workloads.end()) return;
   ClusterBook::Workload& workload = book.workloads[key];
+  const bool was_silent =
+      workload.memory.standing && workload.memory.standing->reason == "StaleData";
   Judgement judgement = judge(matter, std::move(workload.memory));
   ++judged_;
   workload.memory = judgement.memory;
   workload.restless = !judgement.settled;
-  for (auto& event : judgement.events) events_.push_back({key, std::move(event), 0});
+  for (auto& event : judgement.events) {
+    // That a cluster fell silent is one event of the cluster, not one of each of its workloads.
+    const bool of_cluster =
+        (event.kind == EventKind::BecameUnknown && matter.witness == Witness::Silent) ||
+        (event.kind == EventKind::KnownAgain && was_silent);
+    if (!of_cluster) events_.push_back({key, std::move(event), 0});
+  }
   unsaved_.insert(key);
   keep_row(book, key, make_row(book.row, matter, key, std::move(judgement)));
 }
@@ -364,6 +386,7 @@ FleetSnapshot Evaluator::evaluate(const std::vector<store::ClusterArrival>& arri
       silent.silent = true;
       hear(*book, silent, now);
     }
+    tell_silence(*book, now);
     judge_cluster(*book, round);
   }
   return publish(now);

@@ -59,6 +59,7 @@ class Evaluator {
   struct Round;  // what is the same for all of one evaluation
   ClusterBook& book(const std::string& cluster);
   void take_changes();
+  void tell_silence(ClusterBook& book, model::TimestampMs now);
   void take_told(ClusterBook& book, model::DurationMs bound);
   void hear(ClusterBook& book, const store::ClusterArrival& arrival, model::TimestampMs now);
   void take_evidence(ClusterBook& book, const store::ClusterArrival& arrival,

@@ -56,7 +56,9 @@ Status Evaluator::restore() {
     if (!workload) continue;
     ClusterBook& own = book(workload->cluster);
     own.restored = true;
-    own.workloads[*workload].memory = Memory::decode(value);
+    Memory memory = Memory::decode(value);
+    if (memory.standing && memory.standing->reason == "StaleData") own.told_silent = true;
+    own.workloads[*workload].memory = std::move(memory);
     persisted_[key] = std::move(value);
   }
   return {};

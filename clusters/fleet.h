@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,10 +35,11 @@ struct ClusterRow {
   model::DurationMs clock_skew = 0;  ///< > 0: its clock is ahead of ours
   model::TimestampMs watermark = model::kMinTimestamp;
   model::TimestampMs evidence_at = model::kMinTimestamp;  ///< newest kube-state-metrics sample
-  uint64_t transitions = 0;                    ///< between silent and alive, since our start
-  bool flapping = false;                       ///< three or more of them in 15 minutes
-  std::array<int64_t, kPhases> deployments{};  ///< by phase
-  uint64_t version = 0;                        ///< of its last change, as DeploymentRow::version
+  uint64_t transitions = 0;                          ///< between silent and alive, since our start
+  bool flapping = false;                             ///< three or more of them in 15 minutes
+  std::map<std::string, uint64_t> node_transitions;  ///< between ready and not, by node
+  std::array<int64_t, kPhases> deployments{};        ///< by phase
+  uint64_t version = 0;  ///< of its last change, as DeploymentRow::version
 };
 
 /// One pod, as the pages and the search show it.

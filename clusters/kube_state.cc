@@ -301,6 +301,9 @@ void KubeState::set(const LatestSample& sample) {
       const double by = sample.value > series.value ? sample.value - series.value : sample.value;
       series.object->bumps.push_back({sample.t, by, meaning->family});
     }
+    const bool ready = meaning->family == Family::NodeCondition && text(series.a) == "Ready" &&
+                       text(series.b) == "true";
+    if (ready) ++node_transitions_[series.object->name];
     if (sample.value > series.value) series.risen_at = sample.t;
     series.value = sample.value;
     note(*series.object);

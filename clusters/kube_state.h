@@ -48,6 +48,9 @@ class KubeState {
   /// does not hear of is as it was, and as old as its target's newest sample.
   void follow_changes() { following_ = true; }
 
+  /// How often nodes changed between ready and not since this state was begun; only those that did.
+  const std::map<std::string, uint64_t>& node_transitions() const { return node_transitions_; }
+
   /// Newest sample of kube-state-metrics (not of `up`); min: none.
   model::TimestampMs scraped_at() const { return scraped_at_; }
   /// True while some series lack the sample that others of their target have: the scrape arrives in
@@ -143,6 +146,7 @@ class KubeState {
   std::unordered_set<WorkloadKey, WorkloadKeyHash> changed_;
   bool all_changed_ = false;
   bool following_ = false;
+  std::map<std::string, uint64_t> node_transitions_;
   std::vector<TargetClock> targets_;
   std::unordered_map<std::string, uint32_t> target_numbers_;
   std::unordered_map<std::string, Text> text_numbers_;

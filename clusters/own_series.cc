@@ -19,7 +19,8 @@ constexpr std::string_view kNames =
     "rollout_start_timestamp_seconds|last_complete_timestamp_seconds)|"
     "aerie_federated_deployment_(phase|desired_replicas|ready_replicas|unknown_replicas|clusters)|"
     "aerie_cluster_(up|last_sample_timestamp_seconds|clock_skew_seconds|flapping|"
-    "ready_transitions_total)|aerie_rollout_duration_seconds_(bucket|sum|count)";
+    "ready_transitions_total)|aerie_node_ready_transitions_total|aerie_rollout_duration_seconds_("
+    "bucket|sum|count)";
 
 using Sample = OwnSeries::Sample;
 
@@ -30,6 +31,12 @@ class Writer {
   void cluster(std::string_view name, const ClusterRow& row, double value) {
     start(name);
     builder_.set("cluster", row.cluster).set("environment", row.environment).set("zone", row.zone);
+    finish(value);
+  }
+  void node(std::string_view name, const ClusterRow& row, const std::string& node_name,
+            double value) {
+    start(name);
+    builder_.set("cluster", row.cluster).set("node", node_name);
     finish(value);
   }
   void deployment(std::string_view name, const DeploymentRow& row, double value,
@@ -89,6 +96,8 @@ void write_cluster(Writer& writer, const ClusterRow& row) {
   writer.cluster("aerie_cluster_flapping", row, row.flapping ? 1 : 0);
   writer.cluster("aerie_cluster_ready_transitions_total", row,
                  static_cast<double>(row.transitions));
+  for (const auto& [node, transitions] : row.node_transitions)
+    writer.node("aerie_node_ready_transitions_total", row, node, static_cast<double>(transitions));
   if (row.watermark != model::kMinTimestamp)
     writer.cluster("aerie_cluster_last_sample_timestamp_seconds", row, seconds(row.watermark));
 }

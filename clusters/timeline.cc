@@ -84,7 +84,7 @@ std::optional<TimelineEntry> TimelineEntry::decode(std::string_view text) {
     if (equals != std::string_view::npos)
       parse_field(row.substr(0, equals), row.substr(equals + 1), entry, known);
   }
-  if (!known || entry.key.name.empty()) return std::nullopt;
+  if (!known || entry.key.cluster.empty()) return std::nullopt;
   return entry;
 }
 

@@ -19,7 +19,8 @@
 
 namespace aerie::clusters {
 
-/// One event with its workload, for the timeline.
+/// One event with its workload, for the timeline. Of a whole cluster (it fell silent, it is back)
+/// where namespace and name are empty.
 struct TimelineEntry {
   WorkloadKey key;
   WorkloadEvent event;
@@ -57,7 +58,7 @@ class Timeline {
   };
   /// The newest `limit` entries that match, oldest first.
   std::vector<EntryPtr> find(const Filter& filter) const;
-  /// Of one workload in all clusters, oldest first.
+  /// Of one workload in all clusters, oldest first; empty names: of the clusters themselves.
   std::vector<EntryPtr> of(const std::string& space, const std::string& name, Kind kind) const;
 
  private:

@@ -66,6 +66,16 @@ class SimulatedCluster {
       : store_(store), name_(std::move(name)) {
     for (int d = 0; d < options.deployments; ++d) add_deployment(d, options.pods);
     add("up", {}, 1);
+    other_ = store_.resolve(
+        model::Labels{{"__name__", "node_load1"}, {"cluster", name_}, {"job", "node"}});
+  }
+
+  /// Another target of the cluster, scraped half an interval later: a cluster is rarely one target.
+  void scrape_other(model::TimestampMs t) {
+    store::WriteBatch batch;
+    batch.floats.push_back({other_, t, 1});
+    AERIE_CHECK(store_.append_and_wait(std::move(batch)).ok(), "a sample was not written");
+    store_.arrivals().note(name_, t);
   }
 
   /// Takes one replica of a Deployment away, or gives it back.
@@ -144,6 +154,7 @@ class SimulatedCluster {
   store::Store& store_;
   const std::string name_;
   double replicas_ = 0;
+  store::SeriesHandle other_;
   std::vector<store::SeriesHandle> handles_;
   std::vector<double> values_;
   std::vector<size_t> first_;  // of each Deployment's numbers
@@ -224,7 +235,9 @@ void run(const Options& o, store::Store& store, store::Tap& tap, const Clock& cl
     }
     began = round <= 1 ? Steady::now() : began;
     auto next = Steady::now();
-    for (auto& cluster : fleet) {
+    for (size_t i = 0; i < fleet.size(); ++i) {
+      auto& cluster = fleet[i];
+      if (round > 0) fleet[(i + fleet.size() / 2) % fleet.size()]->scrape_other(clock.now_ms());
       std::vector<int> changed;
       for (int d = 0; round > 0 && d < o.deployments; ++d) {
         seed = seed * 1664525u + 1013904223u;

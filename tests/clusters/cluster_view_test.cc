@@ -442,3 +442,25 @@ TEST_CASE("with a tap the head is read at first and when something was lost, no 
   f.run(15);
   CHECK(f.phase("gondor", "shop", "nginx") == "Complete");
 }
+
+TEST_CASE("a cluster that falls silent is one event, however many workloads it has") {
+  FleetFixture f;
+  for (const char* name : {"nginx", "api", "cart"}) f.deploy("shire", "shop", name, 2);
+  f.deploy("gondor", "shop", "nginx", 2);
+  f.run(60);
+  CHECK(f.view->timeline().find({}).empty());
+  f.silence("shire");
+  f.run(120);
+  auto events = f.view->timeline().find({});
+  REQUIRE(events.size() == 1);
+  CHECK(events[0]->event.kind == EventKind::BecameUnknown);
+  CHECK(events[0]->key.cluster == "shire");
+  CHECK(events[0]->key.name.empty());
+  f.unsilence("shire");
+  f.run(30);
+  events = f.view->timeline().find({});
+  REQUIRE(events.size() == 2);
+  CHECK(events[1]->event.kind == EventKind::KnownAgain);
+  f.restart();
+  CHECK(f.view->timeline().of("", "", Kind::Deployment).size() == 2);
+}

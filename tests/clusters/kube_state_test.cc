@@ -202,3 +202,19 @@ TEST_CASE("shards, failing lists and dead targets are told") {
   f.set("kube_state_metrics_list_total", {{"resource", "*v1.Pod"}, {"result", "success"}}, 2);
   CHECK(f.state.cluster(60'000).unlistable.empty());
 }
+
+TEST_CASE("nodes that change between ready and not are counted") {
+  Feed f;
+  const auto ready = [&](std::string_view node, double value) {
+    f.set("kube_node_status_condition",
+          {{"node", node}, {"condition", "Ready"}, {"status", "true"}}, value);
+    f.t += 15'000;
+  };
+  ready("n1", 1);
+  ready("n2", 1);
+  CHECK(f.state.node_transitions().empty());
+  ready("n1", 0);
+  ready("n1", 0);
+  ready("n1", 1);
+  CHECK(f.state.node_transitions() == std::map<std::string, uint64_t>{{"n1", 2}});
+}
