@@ -277,6 +277,8 @@ bool Evaluator::forget(ClusterBook& book, const Case& matter, const WorkloadKey&
 void Evaluator::keep_row(ClusterBook& book, const WorkloadKey& key, DeploymentRow row) {
   RowPtr& kept = book.workloads[key].row;
   const bool same = kept && same_to_readers(*kept, row);
+  // The restless are judged again and again; between two scrapes nothing of their rows is new.
+  if (same && kept->evidence_at == row.evidence_at && kept->settled == row.settled) return;
   row.version = same ? kept->version : ++version_;
   kept = std::make_shared<const DeploymentRow>(std::move(row));
   rows_changed_ = true;
