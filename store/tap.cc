@@ -96,6 +96,7 @@ void Tap::flush() {
     }
     for (const Event& event : batch_) {
       const std::string_view cluster = event.labels.get("cluster");
+      if (!queue.lost.empty() && queue.lost.back() == cluster) continue;  // they come in runs
       if (std::find(queue.lost.begin(), queue.lost.end(), cluster) == queue.lost.end())
         queue.lost.emplace_back(cluster);
     }
