@@ -22,6 +22,13 @@ constexpr model::DurationMs kGreatSkew = 5'000;
 
 }  // namespace
 
+store::Tap::Interest interest_in(std::string_view metric_name) {
+  const Meaning* meaning = meaning_of(metric_name);
+  if (!meaning) return store::Tap::Interest::None;
+  return tells_of_scrape(*meaning) ? store::Tap::Interest::ChangesAndClock
+                                   : store::Tap::Interest::Changes;
+}
+
 struct Evaluator::Round {
   const DesiredFile& desired;
   model::TimestampMs now;

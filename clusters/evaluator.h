@@ -26,6 +26,9 @@
 
 namespace aerie::clusters {
 
+/// What the tap is asked to listen to.
+store::Tap::Interest interest_in(std::string_view metric_name);
+
 /// What the store's tap has heard since the last call; empty function: the head is read at every
 /// scrape instead.
 using TappedChanges = std::function<store::Tap::Events()>;

@@ -42,11 +42,6 @@ std::string_view name_label(const Meaning& meaning) {
   }
 }
 
-bool is_of_kube_state(Family family) {
-  return family != Family::Up && family != Family::Listing && family != Family::ShardOrdinal &&
-         family != Family::TotalShards;
-}
-
 }  // namespace
 
 std::string KubeState::object_id(Subject subject, Kind kind, std::string_view space,
@@ -210,7 +205,7 @@ void KubeState::note(const Object& object) {
 }
 
 void KubeState::touch(Series& series, model::TimestampMs t) {
-  if (!is_of_kube_state(series.meaning->family)) {
+  if (!tells_of_scrape(*series.meaning)) {
     series.at = t;
     return;
   }
@@ -241,7 +236,7 @@ uint32_t KubeState::bind(const Meaning& meaning, const LatestSample& sample, uin
   series.object = &object_of(meaning, *sample.labels);
   read_texts(*sample.labels, series);
   series.target = target_of(*sample.labels);
-  if (is_of_kube_state(meaning.family)) {
+  if (tells_of_scrape(meaning)) {
     TargetClock& clock = targets_[series.target];
     ++clock.live;
     if (meaning.subject == Subject::Workload) ++clock.workloads;
@@ -257,7 +252,7 @@ void KubeState::end(uint32_t number) {
   Object& object = *series.object;
   note(object);
   link(series, -1);
-  if (is_of_kube_state(series.meaning->family)) {
+  if (tells_of_scrape(*series.meaning)) {
     TargetClock& clock = targets_[series.target];
     --clock.live;
     if (series.at == clock.newest && clock.current > 0) --clock.current;

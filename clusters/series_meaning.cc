@@ -152,6 +152,11 @@ model::Matcher evidence_names() {
   return std::move(matcher).value();
 }
 
+bool tells_of_scrape(const Meaning& meaning) {
+  return meaning.family != Family::Up && meaning.family != Family::Listing &&
+         meaning.family != Family::ShardOrdinal && meaning.family != Family::TotalShards;
+}
+
 bool is_restart_counter(std::string_view metric_name) {
   const Meaning* meaning = meaning_of(metric_name);
   return meaning &&

@@ -67,6 +67,9 @@ const Meaning* meaning_of(std::string_view metric_name);
 std::vector<std::string> evidence_metric_names();
 /// All of them, as one matcher on the metric's name.
 model::Matcher evidence_names();
+/// True for what kube-state-metrics says of the cluster, false for what is said of it and of
+/// others: its samples tell when the target was scraped.
+bool tells_of_scrape(const Meaning& meaning);
 bool is_restart_counter(std::string_view metric_name);
 
 /// The label of the object, not of the target: without honor_labels Prometheus renames the former

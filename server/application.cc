@@ -21,7 +21,6 @@
 #include "clusters/api.h"
 #include "clusters/cluster_view.h"
 #include "clusters/kube_api.h"
-#include "clusters/series_meaning.h"
 #include "dashboards/web.h"
 #include "http/server.h"
 #include "ingest/identity.h"
@@ -226,7 +225,7 @@ class RunningApplication final : public Application {
 
   http::Router starting_routes_;
   std::unique_ptr<http::Server> server_;
-  store::Tap tap_{[](std::string_view name) { return clusters::meaning_of(name) != nullptr; }};
+  store::Tap tap_{clusters::interest_in};
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<query::Engine> engine_;
   std::unique_ptr<query::QueryApi> query_api_;

@@ -15,6 +15,7 @@ constexpr uint32_t kNumberBits = 24;
 constexpr uint32_t kNumberMask = (1u << kNumberBits) - 1;
 constexpr uint32_t kUnseen = 0;
 constexpr uint32_t kUnwanted = 1;
+constexpr uint32_t kNoTarget = UINT32_MAX;
 
 uint32_t word_of(uint32_t generation, uint32_t number) {
   return generation << kNumberBits | number;
@@ -41,7 +42,8 @@ Tap::Followed* Tap::followed(const FloatRow& row, const SeriesIndex& index) {
   if (same && followed_[number].generation == row.series.generation) return &followed_[number];
   if (number > kUnwanted) free_.push_back(number);
   if (followed_.empty()) followed_.resize(2);
-  if (!wanted_(index.label(slot, model::kMetricName))) {
+  const Interest interest = wanted_(index.label(slot, model::kMetricName));
+  if (interest == Interest::None) {
     word = word_of(row.series.generation, kUnwanted);
     return nullptr;
   }
@@ -54,7 +56,9 @@ Tap::Followed* Tap::followed(const FloatRow& row, const SeriesIndex& index) {
     free_.pop_back();
   }
   word = word_of(row.series.generation, taken);
-  followed_[taken] = {row.series.generation, target_of(slot, index), model::kMinTimestamp, 0};
+  const uint32_t target =
+      interest == Interest::ChangesAndClock ? target_of(slot, index) : kNoTarget;
+  followed_[taken] = {row.series.generation, target, model::kMinTimestamp, 0};
   return &followed_[taken];
 }
 
@@ -78,9 +82,8 @@ void Tap::note(const WriteBatch& batch, const SeriesIndex& index) {
     // Two stale markers are no change, and two NaNs are not worth one.
     const bool changed = first || (row.value != series->value &&
                                    !(row.value != row.value && series->value != series->value));
-    model::TimestampMs& clock = clocks_[series->target];
-    const bool begins = row.t > clock;
-    clock = std::max(clock, row.t);
+    const bool begins = series->target != kNoTarget && row.t > clocks_[series->target];
+    if (begins) clocks_[series->target] = row.t;
     series->t = row.t;
     series->value = row.value;
     if (changed || begins) batch_.push_back({index.labels(row.series.slot), row.t, row.value});

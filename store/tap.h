@@ -17,16 +17,21 @@ namespace aerie::store {
 
 class SeriesIndex;
 
-/// Where others listen to what is written: of the series that a predicate names, samples whose
-/// value changed, and the first one of every scrape of a target (so that its clock is heard of when
-/// nothing changes). Noted by the applier once the batch can be read; taken by one reader. The
+/// Where others listen to what is written: of the series that they are interested in, samples whose
+/// value changed, and the first one of every scrape of a target, so that its clock is heard of when
+/// nothing changes. Noted by the applier once the batch can be read; taken by one reader. The
 /// queue is bounded: a cluster of which too much waits is named instead, and read again from the
 /// head. Samples that the head refused may be among them. Thread-safe, a leaf lock (rank 41). Costs
 /// four bytes a series, 32 more for each that is listened to. docs/decisions/0161.
 class Tap {
  public:
+  enum class Interest : uint8_t {
+    None,
+    Changes,          ///< samples whose value changed, stale markers
+    ChangesAndClock,  ///< and the first sample of every scrape of its target
+  };
   /// Decided once a series, by its metric's name.
-  using Wanted = std::function<bool(std::string_view metric_name)>;
+  using Wanted = std::function<Interest(std::string_view metric_name)>;
   static constexpr size_t kMostEvents = 200'000;
 
   explicit Tap(Wanted wanted, size_t most_events = kMostEvents)

@@ -25,7 +25,6 @@
 #include "base/metrics.h"
 #include "base/work_pool.h"
 #include "clusters/cluster_view.h"
-#include "clusters/series_meaning.h"
 #include "store/store.h"
 #include "store/tap.h"
 
@@ -304,7 +303,7 @@ int main(int argc, char** argv) {
     SystemClock clock;
     MetricRegistry metrics;
     store::PosixFileSystem files;
-    store::Tap tap([](std::string_view name) { return clusters::meaning_of(name) != nullptr; });
+    store::Tap tap(clusters::interest_in);
     store::StoreOptions options;
     options.path = folder + "/data";
     options.tap = &tap;

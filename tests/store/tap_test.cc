@@ -28,7 +28,11 @@ struct Fixture {
     return values;
   }
   SeriesIndex index;
-  Tap tap{[](std::string_view name) { return name.starts_with("kube_"); }, 4};
+  Tap tap{[](std::string_view name) {
+            if (name == "up") return Tap::Interest::Changes;
+            return name.starts_with("kube_") ? Tap::Interest::ChangesAndClock : Tap::Interest::None;
+          },
+          4};
 };
 
 using Values = std::vector<double>;
@@ -60,6 +64,25 @@ TEST_CASE_METHOD(Fixture, "targets have clocks of their own; what is older is pa
   write(labels("kube_a", "p", "b"), 105, 1);
   write(labels("kube_a", "p", "a"), 95, 7);
   CHECK(taken() == Values{1});
+}
+
+TEST_CASE_METHOD(Fixture, "of some series changes alone are of interest") {
+  const auto up = labels("up", "p");
+  write(up, 100, 1);
+  CHECK(taken() == Values{1});
+  write(up, 115, 1);
+  CHECK(taken().empty());
+  write(up, 130, 0);
+  CHECK(taken() == Values{0});
+}
+
+TEST_CASE_METHOD(Fixture, "many new series cost as much each as few") {
+  Tap quiet{[](std::string_view) { return Tap::Interest::None; }};
+  WriteBatch batch;
+  for (uint32_t i = 0; i < 300'000; ++i)
+    batch.floats.push_back({index.resolve(labels("node_x", std::to_string(i))), 100, 1});
+  quiet.note(batch, index);  // quadratic growth of a table would take minutes here
+  CHECK(quiet.take().events.empty());
 }
 
 TEST_CASE_METHOD(Fixture, "a stale marker is told once") {
