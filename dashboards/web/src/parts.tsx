@@ -3,7 +3,7 @@ import type {ComponentChildren} from 'preact';
 import {useRef} from 'preact/hooks';
 import {useSignal} from '@preact/signals';
 import {phases, type Cluster, type Phase} from './api';
-import {now} from './live';
+import {now, slow} from './live';
 import {count, dateTime, duration, plural} from './format';
 
 type Tone = 'ok' | 'busy' | 'warn' | 'bad' | 'unknown' | 'idle';
@@ -75,12 +75,12 @@ export function AlertChip({state, severity}: {state: string; severity?: string})
 // An age that goes on growing: `seconds` old at the time `at` (ms).
 export function Age({seconds, at, none = '–'}: {seconds?: number | null; at: number; none?: string}) {
   if (seconds === undefined || seconds === null) return <span class="muted">{none}</span>;
-  return <span class="number">{duration(seconds + Math.max(0, now.value - at) / 1000)}</span>;
+  return <span class="number">{duration(seconds + Math.max(0, slow.value - at) / 1000)}</span>;
 }
 
 export function Since({unix}: {unix?: number | null}) {
   if (!unix) return <span class="muted">–</span>;
-  return <time class="number" dateTime={new Date(unix * 1000).toISOString()} title={dateTime(unix * 1000)}>{duration(now.value / 1000 - unix)}</time>;
+  return <time class="number" dateTime={new Date(unix * 1000).toISOString()} title={dateTime(unix * 1000)}>{duration((now.peek() / 1000 - unix > 90 ? slow : now).value / 1000 - unix)}</time>;
 }
 
 // `3/5` with a bar, which is full and green only if these are pods of the new template as well.
