@@ -6,6 +6,7 @@
 #include "store/exemplar_reader.h"
 #include "store/partition.h"
 #include "store/read_cache.h"
+#include "store/reading_order.h"
 #include "store/series_reader.h"
 
 namespace aerie::store {
@@ -146,10 +147,7 @@ class PartitionSource final : public model::SampleSource {
       : partitions_(std::move(partitions)),
         cache_(std::move(cache)),
         erasures_(std::move(erasures)) {
-    // Later commits win, so they are read last.
-    std::stable_sort(partitions_.begin(), partitions_.end(), [](const auto& a, const auto& b) {
-      return a->info().sequence < b->info().sequence;
-    });
+    into_reading_order(partitions_);
   }
 
   Result<std::unique_ptr<model::Selection>> select(const model::Matchers& matchers,
