@@ -1,6 +1,7 @@
 #include "query/windows.h"
 
 #include "query/row.h"
+#include "query/sliding.h"
 
 #include <xxhash.h>
 
@@ -129,7 +130,9 @@ Windows::Clock& Windows::clock_of(const std::vector<model::TimestampMs>& timesta
   return *current_;
 }
 
-void remove_stale(model::SeriesSamples& samples) {
+namespace {
+
+void remove_stale_floats(model::SeriesSamples& samples) {
   size_t kept = 0;
   const size_t count = samples.values.size();
   while (kept < count && !model::is_stale(samples.values[kept])) ++kept;
@@ -143,6 +146,12 @@ void remove_stale(model::SeriesSamples& samples) {
   samples.values.resize(kept);
   samples.timestamps.resize(kept);
   samples.pad_starts();
+}
+
+}  // namespace
+
+void remove_stale(model::SeriesSamples& samples) {
+  if (has_stale(samples.values)) remove_stale_floats(samples);
   std::erase_if(samples.histograms, [](const model::HistogramSample& sample) {
     return model::is_stale(sample.histogram->sum);
   });
