@@ -288,6 +288,7 @@ void RemoteWriteApi::on_stored(const std::shared_ptr<Call>& call,
   call->deduplicated_by_store += outcome->deduplicated;
   for (size_t i = 0; i < store::kRejectReasons; ++i) totals.refused[i] += outcome->rejected[i];
   if (totals.first_refusal.empty()) totals.first_refusal = outcome->first_rejection;
+  call->try_later = call->try_later || outcome->try_later;
   if (outcome->stale_handles.empty()) {
     finish(call);
     return;
@@ -317,6 +318,12 @@ void RemoteWriteApi::run_again(const std::shared_ptr<Call>& call) {
 void RemoteWriteApi::finish(const std::shared_ptr<Call>& call) {
   book(*call);
   processor_.remember(call->prepared.metadata_keys);
+  if (call->try_later) {  // what is stored already is then a repeat, and counts as written
+    answer(*call, try_later(call->request, Error(ErrorCode::Unavailable,
+                                                 refusal_summary(call->totals.refused,
+                                                                 call->totals.first_refusal))));
+    return;
+  }
   answer(*call, write_answer(call->totals, call->kind.format, call->permanent_status()));
 }
 

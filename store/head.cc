@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "store/head_erasures.h"
+#include "store/kind_order.h"
 
 namespace aerie::store {
 namespace {
@@ -97,6 +98,15 @@ void Head::apply(LogPosition position, model::TimestampMs arrived, const WriteBa
   if (options_.retention > 0) context.limits.oldest = minus_saturating(arrived, options_.retention);
   if (options_.future_limit > 0)
     context.limits.latest = plus_saturating(arrived, options_.future_limit);
+  if (!held_.empty()) let_markers_stand(context);
+  const auto take_histogram = [&](const HistogramRow& row) {
+    const RowToJudge judged{row.t, histogram_bits(*row.histogram), true,
+                            model::is_stale(row.histogram->sum)};
+    const model::HistogramSample sample{row.t, row.histogram, row.start};
+    take(*index_.state(row.series.slot), row.series.slot, judged, {row.start, &sample},
+         outcome.histograms_written, context);
+  };
+  HistogramTurns histograms(batch);
   constexpr size_t kAhead = 8;
   const size_t n = batch.floats.size();
   for (size_t i = 0; i < n; ++i) {
@@ -106,18 +116,13 @@ void Head::apply(LogPosition position, model::TimestampMs arrived, const WriteBa
     if (i + kAhead / 2 < n)
       __builtin_prefetch(index_.state(batch.floats[i + kAhead / 2].series.slot)->column, 1);
     const FloatRow& row = batch.floats[i];
+    histograms.before(row, take_histogram);
     const RowToJudge judged{row.t, std::bit_cast<uint64_t>(row.value), false,
                             model::is_stale(row.value)};
     take(*index_.state(row.series.slot), row.series.slot, judged, {batch.start_of(i), nullptr},
          outcome.floats_written, context);
   }
-  for (const HistogramRow& row : batch.histograms) {
-    const RowToJudge judged{row.t, histogram_bits(*row.histogram), true,
-                            model::is_stale(row.histogram->sum)};
-    const model::HistogramSample sample{row.t, row.histogram, row.start};
-    take(*index_.state(row.series.slot), row.series.slot, judged, {row.start, &sample},
-         outcome.histograms_written, context);
-  }
+  histograms.rest(take_histogram);
   if (!batch.exemplars.empty()) apply_exemplars(batch.exemplars, context);
 }
 
@@ -131,7 +136,12 @@ void Head::take(SeriesState& state, uint32_t slot, const RowToJudge& row, Kept k
         hinted = with_hint(state, slot, *kept.histogram);
         kept.histogram = &hinted;
       }
+      if (!held_.empty()) held_.forget(slot);
       keep(state, slot, row, kept, context);
+      ++written;
+      break;
+    case Verdict::Hold:
+      hold(state, slot, row, context);
       ++written;
       break;
     case Verdict::Late:
@@ -156,14 +166,53 @@ Verdict Head::decide(SeriesState& state, uint32_t slot, const RowToJudge& row,
                             state.newest_bits};
   switch (context.policy) {
     case ReplicaPolicy::UnlabelledPair:
-      return judge_pair(newest, pair_of(state), row, context.limits);
+      return guard_counter(judge_pair(newest, pair_of(state), row, context.limits), state, slot,
+                           row, newest, context.policy);
     case ReplicaPolicy::ChangeOfLead:
-      return judge_change_of_lead(newest, pair_of(state), row, context.limits);
+      return guard_counter(judge_change_of_lead(newest, pair_of(state), row, context.limits), state,
+                           slot, row, newest, context.policy);
     case ReplicaPolicy::ElectedReplica: note_interval(newest, pair_of(state), row); break;
     case ReplicaPolicy::SingleSender: break;
   }
   const Verdict verdict = judge_single_sender(newest, row, context.limits);
   return verdict == Verdict::Late ? decide_late(state, slot, row) : verdict;
+}
+
+/// A counter must not go down because a scrape was answered late. Skipped for that: an inverted
+/// sample; of a pair without labels also one of which nothing is known, for its next one says the
+/// truth.
+Verdict Head::guard_counter(Verdict verdict, SeriesState& state, uint32_t slot,
+                            const RowToJudge& row, const NewestSample& newest,
+                            ReplicaPolicy policy) {
+  RivalSample& rival = rivals_[state.pair - 1];
+  if (verdict == Verdict::Deduplicated && !row.histogram && !row.stale && row.t > rival.t)
+    rival = {row.t, std::bit_cast<double>(row.bits)};
+  if (verdict != Verdict::Keep) return verdict;
+  const Step step = step_of(newest, pair_of(state), rival, row);
+  const bool skip =
+      step == Step::Inverted || (step == Step::Unknown && policy == ReplicaPolicy::UnlabelledPair);
+  if (!skip || !is_counter_name(index_.label(slot, model::kMetricName))) return verdict;
+  rival = {row.t, std::bit_cast<double>(row.bits)};
+  return Verdict::Deduplicated;
+}
+
+void Head::hold(SeriesState& state, uint32_t slot, const RowToJudge& row,
+                const RowContext& context) {
+  const uint32_t generation = state.generation.load(std::memory_order_relaxed);
+  const model::TimestampMs due =
+      plus_saturating(context.record.arrived, marker_patience(pair_of(state)));
+  if (held_.hold({slot, generation, row.t, due}) == HeldMarkers::Answer::Stands)
+    keep(state, slot, row, {}, context);
+}
+
+void Head::let_markers_stand(const RowContext& context) {
+  while (const auto marker = held_.take_due(context.record.arrived)) {
+    SeriesState* state = index_.state(marker->slot);
+    if (state == nullptr || !state->has_sample || state->newest_t >= marker->t ||
+        state->generation.load(std::memory_order_relaxed) != marker->generation)
+      continue;
+    keep(*state, marker->slot, {marker->t, model::kStaleNanBits, false, true}, {}, context);
+  }
 }
 
 /// Samples outside of the writer's blocks were looked at before the record was logged
@@ -195,11 +244,13 @@ PairState& Head::pair_of(SeriesState& state) {
   if (state.pair == 0) {
     if (free_pairs_.empty()) {
       pairs_.emplace_back();
+      rivals_.emplace_back();
       state.pair = static_cast<uint32_t>(pairs_.size());
     } else {
       state.pair = free_pairs_.back();
       free_pairs_.pop_back();
       pairs_[state.pair - 1] = {};
+      rivals_[state.pair - 1] = {};
     }
   }
   return pairs_[state.pair - 1];

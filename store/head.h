@@ -14,6 +14,7 @@
 #include "base/guarded.h"
 #include "store/erasures.h"
 #include "store/head_block.h"
+#include "store/held_markers.h"
 #include "store/log_record.h"
 #include "store/replay_deletions.h"
 #include "store/sample_rules.h"
@@ -74,9 +75,13 @@ class Head {
   void apply(LogPosition position, model::TimestampMs arrived, const WriteBatch& batch,
              const SealedRanges* sealed, WriteOutcome& outcome);
 
-  /// Hints about neighbours begin anew. Called where the log holds a checkpoint, so that a replay
-  /// that begins there decides the same.
-  void forget_neighbours() { newest_histograms_.clear(); }
+  /// Hints about neighbours begin anew, held markers are let go. Called where the log holds a
+  /// checkpoint, so that a replay that begins there decides the same.
+  void forget_neighbours() {
+    newest_histograms_.clear();
+    held_.forget_all();
+    std::fill(rivals_.begin(), rivals_.end(), RivalSample{});
+  }
 
   /// Replay: binds a slot to labels. Whoever had the slot or the labels is forgotten. `position` is
   /// that of the record.
@@ -161,6 +166,10 @@ class Head {
                  const RowContext& context);
   void keep(SeriesState& state, uint32_t slot, const RowToJudge& row, Kept kept,
             const RowContext& context);
+  void hold(SeriesState& state, uint32_t slot, const RowToJudge& row, const RowContext& context);
+  void let_markers_stand(const RowContext& context);
+  Verdict guard_counter(Verdict verdict, SeriesState& state, uint32_t slot, const RowToJudge& row,
+                        const NewestSample& newest, ReplicaPolicy policy);
   model::HistogramSample with_hint(const SeriesState& state, uint32_t slot,
                                    const model::HistogramSample& row);
   void count_rejection(Verdict verdict, uint32_t slot, model::TimestampMs t, WriteOutcome& outcome);
@@ -185,7 +194,9 @@ class Head {
   model::TimestampMs cut_last_ = model::kMinTimestamp;
   /// By slot, of series whose newest sample is one: what the next one is compared with.
   std::unordered_map<uint32_t, std::shared_ptr<const model::NativeHistogram>> newest_histograms_;
+  HeldMarkers held_;
   std::vector<PairState> pairs_;
+  std::vector<RivalSample> rivals_;  // of the same series
   std::vector<uint32_t> free_pairs_;
   Guarded<std::shared_ptr<const HeadBlocks>> blocks_;
 };

@@ -273,6 +273,7 @@ void LateGuard::refuse_past_days(WriteBatch& batch, Pass& pass) {
     const auto made = generations.find(day);
     const bool many = made != generations.end() && made->second >= options_.generations_per_day;
     if (!many && budget_.admit(cluster, day, pass.now)) return true;
+    pass.outcome.try_later = pass.outcome.try_later || many;
     pass.reject(
         RejectReason::BackfillLimit,
         many ? fmt::format("{}: the day of timestamp={} waits to be merged, try again later",

@@ -80,6 +80,7 @@ Status LocalStore::start(FileSystem& files, MetricRegistry& metrics,
   guard_options.backfill_days_per_hour = options_.backfill_days_per_hour;
   if (auto opened = open_deletions(); !opened) return opened;
   guard_options.erasures = [this] { return erased_->current(); };
+  guard_options.generations_per_day = options_.generations_per_day;
   late_guard_ = std::make_unique<LateGuard>(guard_options, head_, *partitions_, metrics);
 
   const int64_t begin = clock_.monotonic_ns();

@@ -1,6 +1,7 @@
 #include "store/sample_rules.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <optional>
 
@@ -13,6 +14,7 @@ constexpr int64_t kAssumedIntervalMs = 15'000;
 constexpr int64_t kLongestDeltaMs = 600'000;
 // One gap looks like a pair twice (15 s, 45 s, 15 s); a new interval has to be seen once more.
 constexpr uint8_t kConfirmations = 3;
+constexpr int64_t kSendingMs = 10'000;
 constexpr uint64_t kPairQuarters = 3;
 constexpr uint64_t kChangeQuarters = 2;
 
@@ -84,9 +86,13 @@ bool repeats(const NewestSample& newest, const RowToJudge& row) {
          newest.histogram == row.histogram && newest.bits == row.bits;
 }
 
+int64_t interval_of(const PairState& pair) {
+  return pair.interval_ms == 0 ? kAssumedIntervalMs : pair.interval_ms;
+}
+
 /// Keeps a row that comes at least so many quarters of an interval after the newest kept one.
 Verdict judge_spacing(const NewestSample& newest, PairState& pair, const RowToJudge& row,
-                      const TimeLimits& limits, uint64_t quarters) {
+                      const TimeLimits& limits, uint64_t quarters, bool holds_markers) {
   if (repeats(newest, row)) return Verdict::Repeat;
   if (const auto verdict = outside(row, limits)) return *verdict;
   const bool first = !newest.any;
@@ -94,7 +100,8 @@ Verdict judge_spacing(const NewestSample& newest, PairState& pair, const RowToJu
   if (first) return Verdict::Keep;
   if (row.t <= newest.t) return Verdict::Deduplicated;
   if (newest.stale) return row.stale ? Verdict::Deduplicated : Verdict::Keep;
-  const int64_t interval = pair.interval_ms == 0 ? kAssumedIntervalMs : pair.interval_ms;
+  if (row.stale && holds_markers && !row.histogram) return Verdict::Hold;
+  const int64_t interval = interval_of(pair);
   const uint64_t spacing = static_cast<uint64_t>(row.t) - static_cast<uint64_t>(newest.t);
   return spacing * 4 >= static_cast<uint64_t>(interval) * quarters ? Verdict::Keep
                                                                    : Verdict::Deduplicated;
@@ -114,12 +121,37 @@ Verdict judge_single_sender(const NewestSample& newest, const RowToJudge& row,
 
 Verdict judge_pair(const NewestSample& newest, PairState& pair, const RowToJudge& row,
                    const TimeLimits& limits) {
-  return judge_spacing(newest, pair, row, limits, kPairQuarters);
+  return judge_spacing(newest, pair, row, limits, kPairQuarters, true);
 }
 
 Verdict judge_change_of_lead(const NewestSample& newest, PairState& pair, const RowToJudge& row,
                              const TimeLimits& limits) {
-  return judge_spacing(newest, pair, row, limits, kChangeQuarters);
+  return judge_spacing(newest, pair, row, limits, kChangeQuarters, false);
+}
+
+model::DurationMs marker_patience(const PairState& pair) {
+  return interval_of(pair) * 5 / 4 + kSendingMs;
+}
+
+Step step_of(const NewestSample& newest, const PairState& pair, const RivalSample& rival,
+             const RowToJudge& row) {
+  if (!newest.any || newest.histogram || newest.stale || row.histogram || row.stale)
+    return Step::Plain;
+  const auto value = std::bit_cast<double>(row.bits);
+  if (!(value < std::bit_cast<double>(newest.bits))) return Step::Plain;
+  const auto interval = static_cast<uint64_t>(interval_of(pair));
+  const auto since = [&](model::TimestampMs t) {
+    return static_cast<uint64_t>(row.t) - static_cast<uint64_t>(t);
+  };
+  // Its own replica's next scrape is late by a hundredth at most.
+  if (since(newest.t) >= interval * 9 / 10) return Step::Plain;
+  if (rival.t >= row.t || since(rival.t) > interval * 11 / 10) return Step::Unknown;
+  return rival.value <= value ? Step::Inverted : Step::Plain;
+}
+
+bool is_counter_name(std::string_view name) {
+  return name.ends_with("_total") || name.ends_with("_bucket") || name.ends_with("_count") ||
+         name.ends_with("_sum");
 }
 
 void note_interval(const NewestSample& newest, PairState& pair, const RowToJudge& row) {

@@ -15,6 +15,7 @@ enum class Verdict : uint8_t {
   Late,  ///< to be kept, if there is no sample at its time yet
   Repeat,
   Deduplicated,
+  Hold,  ///< a stale marker of one of two replicas: see HeldMarkers
   OutOfOrder,
   DuplicateValue,
   TooOld,
@@ -57,8 +58,9 @@ Verdict judge_single_sender(const NewestSample& newest, const RowToJudge& row,
 
 /// The spacing rule for HA pairs that dropped their replica label (phase lock): a row is kept if it
 /// comes at least three quarters of the series' scrape interval after the newest kept one. A stale
-/// marker does not hold the lock. The interval is learned from all rows, kept or not: `pair` is
-/// updated; an unusual one (7 s) has to be seen three times. Until then 15 s are assumed.
+/// marker is held, whatever its phase; one that is the newest does not hold the lock. The interval
+/// is learned from all rows, kept or not: `pair` is updated; an unusual one (7 s) has to be seen
+/// three times. Until then 15 s are assumed.
 Verdict judge_pair(const NewestSample& newest, PairState& pair, const RowToJudge& row,
                    const TimeLimits& limits);
 
@@ -67,6 +69,28 @@ Verdict judge_pair(const NewestSample& newest, PairState& pair, const RowToJudge
 /// of the new lead comes within [0.5, 1.5) intervals of the last one of the old.
 Verdict judge_change_of_lead(const NewestSample& newest, PairState& pair, const RowToJudge& row,
                              const TimeLimits& limits);
+
+/// How long a held marker waits for the word of the other replica, by the arrival of records: a
+/// scrape and a quarter, and the time in which samples are sent (batch_send_deadline, twice).
+model::DurationMs marker_patience(const PairState& pair);
+
+/// The last sample of a series that its distance refused: the other replica's.
+struct RivalSample {
+  model::TimestampMs t = model::kMinTimestamp;
+  double value = 0;
+};
+/// What a row is that was kept by its distance (judge_pair(), judge_change_of_lead()).
+enum class Step : uint8_t {
+  Plain,     ///< it goes up, or follows a sample of its own replica
+  Inverted,  ///< it goes down where one replica's samples go over into the other's, and its own
+             ///< replica saw no reset: the slower scrape of the same moment. In a counter it would
+             ///< look like a reset
+  Unknown    ///< the same, and what its replica saw before is not known
+};
+Step step_of(const NewestSample& newest, const PairState& pair, const RivalSample& rival,
+             const RowToJudge& row);
+/// Whether the name is one of a counter, a classic histogram's or a summary's parts included.
+bool is_counter_name(std::string_view metric_name);
 
 /// Learns the interval of a series from a row of its only sender, for judge_change_of_lead().
 void note_interval(const NewestSample& newest, PairState& pair, const RowToJudge& row);

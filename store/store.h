@@ -42,6 +42,7 @@ struct StoreOptions {
       60LL * 60 * 1000;  ///< behind the newest sample of a series; 0: late samples are refused
   uint64_t head_memory_bytes = 0;      ///< past this in the head batches are refused; 0: no limit
   size_t backfill_days_per_hour = 64;  ///< of one cluster, of days that are over; 0: no limit
+  size_t generations_per_day = 256;    ///< of one past day; then the merge has to come first
   /// False (tests): partitions are sealed by flush() only, and merged when asked.
   bool background_seal = true;
   /// Opens over damaged stretches of the log instead of refusing: what they held is lost.

@@ -105,6 +105,8 @@ struct WriteOutcome {
   uint32_t exemplars_written = 0;
   uint32_t deduplicated = 0;  ///< dropped by UnlabelledPair or ChangeOfLead
   uint32_t rejected[kRejectReasons] = {};
+  bool try_later = false;  ///< some of the rejected rows would be taken later: a day of the past
+                           ///< waits to be merged
   std::vector<uint32_t> stale_handles;  ///< indexes into floats (then histograms, continued):
                                         ///< resolve again and resend these
   std::string first_rejection;  ///< text for the sender, with series and timestamp; empty if

@@ -429,6 +429,19 @@ TEST_CASE("series without a cluster are stored as they came and booked as unlabe
   CHECK(bench.store.arrivals().find("unlabelled").has_value());
 }
 
+TEST_CASE("what the store will take later is answered 503, not refused for ever") {
+  Bench bench;
+  bench.store.put_off_time(kNow - 5);
+  const std::string body = write_body({up("eu", kNow, 1), up("us", kNow - 5, 2)});
+  const auto response = bench.post(body);
+  CHECK(response.status == 503);
+  CHECK(!response.headers.get("Retry-After").empty());
+  CHECK(response.body.find("backfill_limit=1") != std::string::npos);
+  CHECK(bench.store.floats().size() == 1);
+  bench.store.put_off_time(std::nullopt);
+  CHECK(bench.post(body).status == 204);
+}
+
 TEST_CASE("samples of a series are put into time order") {
   Bench bench;
   TestSeries series = up("eu", kNow, 0);

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Real Prometheus servers write to a real aerie: every sample that is read back equals what they scraped.
+"""Real Prometheus servers and vmagents write to a real aerie: every sample that is read back equals what they scraped.
 
-    senders_test.py AERIE FOLDER BINARIES          2.42 and 3.5, as server and agent, in 1.0 and 2.0
-    senders_test.py AERIE FOLDER BINARIES pair     an HA pair whose replicas are killed in turns; five minutes
+    senders_test.py AERIE FOLDER BINARIES          Prometheus 2.42 and 3.5, as server and agent, in 1.0 and 2.0; vmagent in snappy and zstd
+    senders_test.py AERIE FOLDER BINARIES pair     an HA pair whose replicas are killed in turns, with and without replica label, and the
+                                                   same samples in a VictoriaMetrics that deduplicates; five minutes
 
 BINARIES holds usr/bin/prometheus (2.42) and, if it was fetched, peers/usr/bin/prometheus (3.5); AERIE_PROGRAMS and AERIE_PEERS name
 other folders. Exits 77 without any.
@@ -10,6 +11,7 @@ other folders. Exits 77 without any.
 import contextlib
 import http.server
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -64,6 +66,29 @@ def query(url: str, expression: str, at: float):
     parameters = urllib.parse.urlencode({"query": expression, "time": f"{at:.3f}"})
     with urllib.request.urlopen(f"{url}/api/v1/query?{parameters}", timeout=DEADLINE_SECONDS) as answer:
         return json.load(answer)["data"]["result"]
+
+
+def check_scraped(found):
+    """Every value tells by itself which scrape it must come from."""
+    named = {}
+    for labels, (values, _) in found.items():
+        labels = json.loads(labels)
+        named[labels["__name__"], labels.get("index", labels.get("le", ""))] = values
+    scrape_at = {t: int(value) for t, value in named["jobs_total", ""]}
+    checked = 0
+    truth = {("load", ""): lambda n: n / 7, ("odd", ""): lambda n: math.nan, ("far", ""): lambda n: math.inf,
+             ("wait_seconds_bucket", "0.5"): lambda n: n, ("wait_seconds_bucket", "+Inf"): lambda n: 2 * n,
+             ("wait_seconds_sum", ""): lambda n: n * 1.5, ("wait_seconds_count", ""): lambda n: 2 * n}
+    truth.update({("wide", str(i)): (lambda n, i=i: n * i) for i in range(300)})
+    for series, value_of in truth.items():
+        assert len(named[series]) == len(scrape_at), f"{series}: {len(named[series])} of {len(scrape_at)} scrapes"
+        for t, text in named[series]:
+            want, got = float(value_of(scrape_at[t])), float(text)
+            assert got == want or math.isnan(got) and math.isnan(want), f"{series} at {t}: {got}, scraped {want}"
+            checked += 1
+    sometimes = {scrape_at[t] for t, _ in named["sometimes", ""]}
+    assert sometimes == {n for n in scrape_at.values() if n % 5 != 0}, sometimes
+    return checked
 
 
 def by_labels(result, dropped=("cluster",)):
@@ -150,6 +175,38 @@ def check_sender(name: str, binary: pathlib.Path, version2: bool, agent: bool):
     samples = sum(len(values) + len(histograms) for values, histograms in found.values())
     histograms = sum(len(histograms) for _, histograms in found.values())
     return f"{len(found)} series, {samples} samples, {histograms} of them native histograms"
+
+
+def check_vmagent(name: str, binary: pathlib.Path, options):
+    folder = FOLDER / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    Exporter.scrapes = 0
+    exporter = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Exporter)
+    threading.Thread(target=exporter.serve_forever, daemon=True).start()
+    aerie_port = free_port()
+    aerie = f"http://127.0.0.1:{aerie_port}"
+    (folder / "scrape.yml").write_text(
+        "global: {scrape_interval: 1s, external_labels: {cluster: tested}}\nscrape_configs:\n"
+        f"  - job_name: exporter\n    static_configs: [{{targets: ['127.0.0.1:{exporter.server_address[1]}']}}]\n")
+    command = [binary, f"-promscrape.config={folder / 'scrape.yml'}", f"-remoteWrite.url={aerie}/api/v1/write",
+               f"-remoteWrite.tmpDataPath={folder / 'queue'}", f"-httpListenAddr=127.0.0.1:{free_port()}", *options]
+    with running([AERIE, f"--storage.path={folder / 'aerie'}", f"--web.listen-address=127.0.0.1:{aerie_port}"],
+                 folder / "aerie.log"):
+        wait_until(lambda: urllib.request.urlopen(aerie + "/-/ready", timeout=5).status == 200, "aerie")
+        with running(command, folder / "vmagent.log"):
+            wait_until(lambda: Exporter.scrapes >= SCRAPES, "scrapes")
+            at = time.time() - 2
+        found = by_labels(query(aerie, '{cluster="tested", job=~".+"}[1m]', at))
+        compare(None, found)
+        checked = check_scraped(found)
+        with urllib.request.urlopen(aerie + "/api/v1/ingest", timeout=5) as answer:
+            status = json.load(answer)["data"]
+        assert [row["cluster"] for row in status] == ["tested"] and status[0]["rejected"] == {}, status
+    exporter.shutdown()
+    log = (folder / "vmagent.log").read_text()
+    assert "witching to Prometheus" not in log and "doesn't support" not in log, "vmagent gave zstd up: " + log[-1000:]
+    return f"{len(found)} series, {checked} samples equal what was scraped"
 
 
 def compare(expected, found):
@@ -243,6 +300,17 @@ def main() -> int:
         ran += 1
         try:
             print(f"{name}: {check_sender(name, binaries[version], version2, agent)}", flush=True)
+        except AssertionError as error:
+            failed += 1
+            print(f"{name}: FAILED: {str(error)[:2000]}", flush=True)
+    vmagent = binaries["3.5"].parent / "vmagent"
+    for name, options in (("vmagent-zstd", []), ("vmagent-snappy", ["-remoteWrite.forcePromProto=true"])):
+        if not vmagent.exists():
+            print(f"{name}: not fetched")
+            continue
+        ran += 1
+        try:
+            print(f"{name}: {check_vmagent(name, vmagent, options)}", flush=True)
         except AssertionError as error:
             failed += 1
             print(f"{name}: FAILED: {str(error)[:2000]}", flush=True)

@@ -197,6 +197,25 @@ TEST_CASE("an import may fill the past up to the retention, and one day is one p
         1);
 }
 
+TEST_CASE("a day of the past that waits to be merged is taken later") {
+  LateFixture store;
+  store.options.generations_per_day = 2;
+  store.options.background_seal = false;
+  store.reopen();
+  const auto send = [&](int minute) {
+    return store.import({{"__name__", "m"}, {"minute", std::to_string(minute)}},
+                        kNow - 3 * kDay + minute * kMinute, 1);
+  };
+  for (int minute = 0; minute < 2; ++minute) {
+    CHECK(send(minute).floats_written == 1);
+    must(store.store().flush());
+  }
+  const WriteOutcome refused = send(2);
+  CHECK(store.rejected(refused, RejectReason::BackfillLimit) == 1);
+  CHECK(refused.try_later);
+  CHECK(!store.import(kUp, kNow - 16 * kDay, 1).try_later);
+}
+
 TEST_CASE("days of the past are rationed for each cluster and hour") {
   LateFixture store;
   store.options.retention = 0;

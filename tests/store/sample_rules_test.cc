@@ -1,6 +1,7 @@
 #include "store/sample_rules.h"
 
 #include <bit>
+#include <cmath>
 #include <vector>
 
 #include "model/sample.h"
@@ -92,7 +93,7 @@ TEST_CASE("an unlabelled pair: gaps of a single sender do not stretch its interv
   for (int i = 0; i < 10; ++i) CHECK(series.offer(t += 15'000) == Verdict::Keep);
 }
 
-TEST_CASE("an unlabelled pair: a stale marker does not hold the lock, repeats count as written") {
+TEST_CASE("an unlabelled pair: stale markers are held, repeats count as written") {
   Series series;
   for (int64_t scrape = 0; scrape < 5; ++scrape) {
     series.offer(scrape * 15'000);
@@ -101,10 +102,40 @@ TEST_CASE("an unlabelled pair: a stale marker does not hold the lock, repeats co
   CHECK(series.offer(60'000) == Verdict::Repeat);
   CHECK(series.offer(60'000, 2) == Verdict::Deduplicated);
   CHECK(series.offer(30'000) == Verdict::Deduplicated);
-  CHECK(series.offer(75'000, model::stale_marker()) == Verdict::Keep);
-  CHECK(series.offer(82'000, model::stale_marker()) == Verdict::Deduplicated);
-  CHECK(series.offer(83'000, 5) == Verdict::Keep);
-  CHECK(series.offer(90'000, 6) == Verdict::Deduplicated);
+  CHECK(series.offer(75'000, model::stale_marker()) == Verdict::Hold);
+  CHECK(series.offer(66'000, model::stale_marker()) == Verdict::Hold);
+  CHECK(marker_patience(series.pair) == 28'750);
+  SECTION("forgotten") { CHECK(series.offer(82'000, 5) == Verdict::Keep); }
+  SECTION("standing: it does not hold the lock") {
+    series.newest = {true, false, true, 75'000, model::kStaleNanBits};
+    CHECK(series.offer(82'000, model::stale_marker()) == Verdict::Deduplicated);
+    CHECK(series.offer(83'000, 5) == Verdict::Keep);
+    CHECK(series.offer(90'000, 6) == Verdict::Deduplicated);
+  }
+}
+
+TEST_CASE("a counter that goes down where one replica's samples go over into the other's") {
+  PairState pair;
+  pair.interval_ms = 15'000;
+  const auto bits = [](double value) { return std::bit_cast<uint64_t>(value); };
+  // A scrape that began later and was answered earlier.
+  const NewestSample newest{true, false, false, 100'000, bits(3829920.063)};
+  const auto row = [&](model::TimestampMs after, double value) {
+    return RowToJudge{100'000 + after, bits(value)};
+  };
+  const RivalSample same{93'000, 3829919};
+  CHECK(step_of(newest, pair, same, row(8'000, 3829920.042)) == Step::Inverted);
+  CHECK(step_of(newest, pair, {}, row(8'000, 3829920.042)) == Step::Unknown);
+  CHECK(step_of(newest, pair, {91'499, 1}, row(8'000, 3829920.042)) == Step::Unknown);
+  CHECK(step_of(newest, pair, same, row(8'000, 12)) == Step::Plain);  // its own replica saw a reset
+  CHECK(step_of(newest, pair, same, row(8'000, 3829920.063)) == Step::Plain);
+  CHECK(step_of(newest, pair, same, row(8'000, std::nan(""))) == Step::Plain);
+  CHECK(step_of(newest, pair, same, row(13'499, 3829920)) == Step::Unknown);
+  CHECK(step_of(newest, pair, same, row(13'500, 3829920)) == Step::Plain);  // the next scrape
+  CHECK(step_of({}, pair, same, row(8'000, 1)) == Step::Plain);
+  CHECK(step_of({true, true, false, 100'000, 7}, pair, same, row(8'000, 0)) == Step::Plain);
+  for (const char* name : {"x_total", "x_bucket", "x_count", "x_sum"}) CHECK(is_counter_name(name));
+  for (const char* name : {"x", "temperature", "total", ""}) CHECK(!is_counter_name(name));
 }
 
 TEST_CASE("a change of lead: half an interval is enough, and one and a half are never reached") {

@@ -183,9 +183,15 @@ class Trial {
 
   void write() {
     WriteBatch batch;
-    uint32_t kept = 0;
+    struct Row {
+      ModelSeries* one;
+      TimestampMs t;
+      std::string text;
+      bool done = false;
+    };
+    std::vector<Row> floats;
+    std::vector<Row> histograms;
     uint32_t rows = 0;
-    // A request holds its floats first; the model follows the order in which the store applies.
     for (uint64_t i = pick(30); i > 0; --i, ++rows) {
       ModelSeries& one = series_[pick(series_.size())];
       TimestampMs t = now_ - static_cast<TimestampMs>(pick(20'000));
@@ -201,7 +207,7 @@ class Trial {
       one.deleted = false;
       const double value = any_value();
       batch.floats.push_back(fixture_.row(one.labels, t, value));
-      kept += expect_kept(one, t, print_float(value));
+      floats.push_back({&one, t, print_float(value)});
     }
     for (uint64_t i = pick(4) == 0 ? pick(5) : 0; i > 0; --i, ++rows) {
       ModelSeries& one = series_[pick(series_.size())];
@@ -213,9 +219,23 @@ class Trial {
       one.deleted = false;
       auto histogram = std::make_shared<const model::NativeHistogram>(random_histogram(random_));
       batch.histograms.push_back({fixture_.store().resolve(one.labels), t, histogram});
-      kept += expect_kept(one, t, print_histogram(*histogram));
+      histograms.push_back({&one, t, print_histogram(*histogram)});
     }
     if (rows == 0) return;
+    // The order in which the store applies: histograms before later floats of their series.
+    uint32_t kept = 0;
+    for (const Row& row : floats) {
+      for (Row& histogram : histograms) {
+        if (histogram.one != row.one || histogram.done) continue;
+        if (histogram.t >= row.t) break;
+        kept += expect_kept(*histogram.one, histogram.t, histogram.text);
+        histogram.done = true;
+      }
+      kept += expect_kept(*row.one, row.t, row.text);
+    }
+    for (const Row& row : histograms) {
+      if (!row.done) kept += expect_kept(*row.one, row.t, row.text);
+    }
     const WriteOutcome outcome = fixture_.write(std::move(batch));
     const uint32_t written = outcome.floats_written + outcome.histograms_written;
     if (!outcome.stale_handles.empty()) fail("fresh handles were called stale");

@@ -56,6 +56,10 @@ void FakeStore::refuse_time(model::TimestampMs t) {
   state_.with([t](State& state) { state.refused_time = t; });
 }
 
+void FakeStore::put_off_time(std::optional<model::TimestampMs> t) {
+  state_.with([t](State& state) { state.put_off_time = t; });
+}
+
 void FakeStore::make_handles_stale() {
   state_.with([](State& state) {
     ++state.generation;
@@ -120,6 +124,12 @@ Result<store::WriteOutcome> FakeStore::apply(State& state, store::WriteBatch& ba
     if (state.refused_time == t) {
       ++outcome.rejected[static_cast<size_t>(store::RejectReason::OutOfOrder)];
       outcome.first_rejection = "out of order sample: " + state.series[series.slot];
+      return false;
+    }
+    if (state.put_off_time == t) {
+      outcome.try_later = true;
+      ++outcome.rejected[static_cast<size_t>(store::RejectReason::BackfillLimit)];
+      outcome.first_rejection = "too many days of the past at once";
       return false;
     }
     rows.push_back({state.series[series.slot], t, value, 0});

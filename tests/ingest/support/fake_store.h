@@ -41,6 +41,8 @@ class FakeStore final : public store::Store {
   void fail_with(std::optional<Error> error);
   /// Rows at this time are refused as out of order.
   void refuse_time(model::TimestampMs t);
+  /// Rows at this time are refused because a past day waits to be merged.
+  void put_off_time(std::optional<model::TimestampMs> t);
   /// All handles given out so far are stale from now on.
   void make_handles_stale();
   /// Batches wait until release().
@@ -82,6 +84,7 @@ class FakeStore final : public store::Store {
     size_t resolved = 0;
     std::optional<Error> failure;
     std::optional<model::TimestampMs> refused_time;
+    std::optional<model::TimestampMs> put_off_time;
     bool held = false;
     std::deque<std::pair<store::WriteBatch, Done>> waiting;
     std::map<std::string, std::shared_ptr<store::KeyedTable>> tables;
