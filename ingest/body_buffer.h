@@ -29,6 +29,7 @@ class BodyBuffer {
   /// view holds until the next call. Empty: it is something else, or broken.
   std::string_view beginning(std::string_view compressed);
   static constexpr size_t kBeginningBytes = 1024;
+  size_t kept_bytes() const { return capacity_; }
 
  private:
   Result<std::string_view> uncompress_gzip(std::string_view compressed, size_t limit_bytes);

@@ -117,7 +117,7 @@ HaTracker::Decision HaTracker::decide(Group& group, std::string_view name,
   }
   decision.wait = decision.keep && group.replaying && !decision.replay_first;
   decision.cut = group.cut;
-  decision.stitch = decision.keep && near(group.cut, newest);
+  decision.stitch = options_.stitch && decision.keep && near(group.cut, newest);
   decision.epoch = group.epoch;
   return decision;
 }
@@ -161,7 +161,7 @@ HaTracker::Decision HaTracker::decide_again(const HaGroup& group, std::string_vi
     const Group& known = found->second;
     decision.keep = known.replicas[known.lead].name == replica;
     decision.cut = known.cut;
-    decision.stitch = decision.keep && near(known.cut, newest);
+    decision.stitch = options_.stitch && decision.keep && near(known.cut, newest);
     decision.epoch = known.epoch;
     return decision;
   });

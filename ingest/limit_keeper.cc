@@ -73,9 +73,21 @@ std::optional<double> LimitKeeper::admit_samples(std::string_view cluster,
   });
 }
 
-void LimitKeeper::recount(const std::map<std::string, uint64_t, std::less<>>& active_series) {
+void LimitKeeper::recount(const std::map<std::string, uint64_t, std::less<>>& active_series,
+                          const std::map<std::string, uint64_t, std::less<>>& samples_stored) {
+  const int64_t now_ns = clock_.monotonic_ns();
   state_.with([&](State& state) {
+    for (const auto& [cluster, stored] : samples_stored) state.clusters[cluster];
     for (auto& [cluster, entry] : state.clusters) {
+      const auto total = samples_stored.find(cluster);
+      const uint64_t stored = total == samples_stored.end() ? entry.stored : total->second;
+      const double seconds = static_cast<double>(now_ns - entry.counted_ns) * 1e-9;
+      if (entry.counted_ns != 0 && seconds > 0) {
+        entry.new_rate = static_cast<double>(entry.created) / seconds;
+        entry.sample_rate = static_cast<double>(stored - entry.stored) / seconds;
+      }
+      entry.counted_ns = now_ns;
+      entry.stored = stored;
       const auto found = active_series.find(cluster);
       entry.active = found == active_series.end() ? 0 : found->second;
       entry.created = 0;
@@ -95,11 +107,13 @@ bool LimitKeeper::recount_due() {
   });
 }
 
-std::map<std::string, uint64_t, std::less<>> LimitKeeper::active_series() const {
+std::map<std::string, ClusterUsage, std::less<>> LimitKeeper::usage() const {
   return state_.with([](const State& state) {
-    std::map<std::string, uint64_t, std::less<>> all;
-    for (const auto& [cluster, entry] : state.clusters)
-      all.emplace(cluster, entry.active + entry.created);
+    std::map<std::string, ClusterUsage, std::less<>> all;
+    for (const auto& [cluster, entry] : state.clusters) {
+      all.emplace(cluster,
+                  ClusterUsage{entry.active + entry.created, entry.new_rate, entry.sample_rate});
+    }
     return all;
   });
 }

@@ -69,6 +69,7 @@ struct HaOptions {
   model::DurationMs replica_expiry =
       30 * 60'000;  ///< a replica not seen for that long is forgotten
   size_t max_groups = 10'000;
+  bool stitch = true;  ///< false: a change of lead keeps no distance (to show what it is for)
   size_t standby_bytes =
       64u << 20;            ///< compressed requests of standbys that are kept for a failover
   size_t max_replicas = 8;  ///< per group

@@ -21,6 +21,7 @@ constexpr int64_t kUnauthorizedLogIntervalMs = 60'000;
 // request is overload.
 constexpr int kMaxResends = 3;
 constexpr size_t kKeptWorkspaces = 8;
+constexpr size_t kKeptWorkspaceBytes = 8u << 20;
 
 bool is_retriable(ErrorCode code) {
   return code == ErrorCode::Unavailable || code == ErrorCode::IoError ||
@@ -407,15 +408,27 @@ http::Response RemoteWriteApi::try_later(const http::Request& request, const Err
 }
 
 void RemoteWriteApi::refresh_usage() {
-  limits_.recount(processor_.active_series());
+  std::map<std::string, uint64_t, std::less<>> stored;
+  for (const ClusterIngest& counts : accounting_.snapshot())
+    stored.emplace(counts.cluster, counts.written);
+  limits_.recount(processor_.active_series(), stored);
   MetricRegistry& metrics = parts_.metrics;
   const auto settings = settings_.copy();
-  for (const auto& [cluster, active] : limits_.active_series()) {
+  for (const auto& [cluster, usage] : limits_.usage()) {
     // `sender`, not `cluster`: docs/decisions/0082.
     metrics
         .gauge("aerie_ingest_active_series", "Series with a sample in the last ten minutes",
                {{"sender", cluster}})
-        .set(static_cast<double>(active));
+        .set(static_cast<double>(usage.active_series));
+    const std::pair<const char*, double> rates[] = {
+        {"new_series_per_second", usage.new_series_per_second},
+        {"samples_per_second", usage.samples_per_second}};
+    for (const auto& [limit, rate] : rates) {
+      metrics
+          .gauge("aerie_ingest_usage", "What a cluster uses of a limit, over the last minute",
+                 {{"limit", limit}, {"sender", cluster}})
+          .set(rate);
+    }
     const ClusterLimits& limits = settings->limits_of(cluster);
     const std::pair<const char*, double> in_force[] = {
         {"active_series", static_cast<double>(limits.active_series)},
@@ -443,7 +456,7 @@ void RemoteWriteApi::refresh_usage() {
 std::vector<IngestStatus> RemoteWriteApi::status() const {
   std::vector<IngestStatus> all;
   const std::vector<Election> elections = ha_.elections();
-  const auto active = limits_.active_series();
+  const auto usage = limits_.usage();
   const auto settings = settings_.copy();
   for (ClusterIngest& counts : accounting_.snapshot()) {
     IngestStatus& row = all.emplace_back();
@@ -451,8 +464,9 @@ std::vector<IngestStatus> RemoteWriteApi::status() const {
       if (election.group.cluster == counts.cluster) row.elections.push_back(election);
     }
     row.unlabelled_pair = pairs_.is_pair(counts.cluster);
-    const auto used = active.find(counts.cluster);
-    row.active_series = used == active.end() ? 0 : used->second;
+    const auto used = usage.find(counts.cluster);
+    if (used != usage.end()) row.usage = used->second;
+    row.confirmed = settings->names(counts.cluster);
     row.limits = settings->limits_of(counts.cluster);
     row.counts = std::move(counts);
   }
@@ -470,6 +484,8 @@ std::unique_ptr<Workspace> RemoteWriteApi::take_workspace() {
 }
 
 void RemoteWriteApi::give_back(std::unique_ptr<Workspace> workspace) {
+  // What a monstrous request has made of it goes.
+  if (workspace->kept_bytes() > kKeptWorkspaceBytes) return;
   workspaces_.with([&](auto& workspaces) {
     if (workspaces.size() < kKeptWorkspaces) workspaces.push_back(std::move(workspace));
   });

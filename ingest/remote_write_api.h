@@ -32,7 +32,8 @@ struct IngestStatus {
   ClusterIngest counts;
   std::vector<Election> elections;  ///< one per HA group; empty: nobody sends a replica label
   bool unlabelled_pair = false;     ///< two servers without a replica label were seen
-  uint64_t active_series = 0;       ///< with a sample in the last ten minutes, a minute ago
+  bool confirmed = false;           ///< the configuration names it; else it was only discovered
+  ClusterUsage usage;
   ClusterLimits limits;
 };
 

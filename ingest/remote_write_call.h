@@ -32,7 +32,7 @@ struct RemoteWriteApi::Call {
   uint32_t deduplicated_by_store = 0;
   std::vector<uint32_t> stale;
   int resends = 0;
-  bool try_later = false;  // some rows were refused that the store will take later
+  bool try_later = false;            // some rows were refused that the store will take later
   std::shared_ptr<void> kept_files;  // of a standby's request: they go when it is stored
 
   WireBody body() const { return {request.body, kind}; }

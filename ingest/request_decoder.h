@@ -82,6 +82,14 @@ class RequestDecoder {
   /// Errors: InvalidArgument.
   virtual Result<std::vector<HistogramOrRefused>> histograms(uint32_t series) const = 0;
 
+  /// Bytes that its arrays keep for the next request, about.
+  virtual size_t kept_bytes() const {
+    return series_.capacity() * sizeof(DecodedSeries) +
+           samples_.capacity() * sizeof(model::Sample) +
+           starts_.capacity() * sizeof(model::TimestampMs) +
+           metadata_.capacity() * sizeof(DecodedMetadata);
+  }
+
   /// What a series with a defect is refused for.
   virtual Refusal defect_reason() const { return Refusal::InvalidReference; }
 

@@ -96,6 +96,13 @@ struct Workspace {
   std::vector<Miss> misses;
   std::vector<SeriesCache::Entry> learned;
   std::vector<PairDetector::Observation> watched;
+
+  /// What it keeps for the next request, about.
+  size_t kept_bytes() const {
+    return buffer.kept_bytes() + version1.kept_bytes() + version2.kept_bytes() + otlp.kept_bytes() +
+           keys.capacity() * sizeof(SeriesKey) + found.capacity() * sizeof(CachedSeries) +
+           learned.capacity() * sizeof(SeriesCache::Entry);
+  }
 };
 
 /// Turns the body of a remote-write request into a batch for the store: decodes, finds the series,

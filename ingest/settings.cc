@@ -1,5 +1,6 @@
 #include "ingest/settings.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace aerie::ingest {
@@ -18,6 +19,15 @@ uint64_t Settings::series_seed(const ClusterBinding* binding) const {
   for (const size_t bound : {limits.labels, limits.label_name_bytes, limits.label_value_bytes})
     seed = (seed ^ bound) * 0x9e3779b97f4a7c15;
   return seed;
+}
+
+bool Settings::names(std::string_view cluster) const {
+  const auto is_it = [cluster](const ClusterBinding& binding) {
+    const auto label = std::find_if(binding.labels.begin(), binding.labels.end(),
+                                    [](const auto& one) { return one.first == "cluster"; });
+    return cluster == (label == binding.labels.end() ? binding.name : label->second);
+  };
+  return std::any_of(options.clusters.begin(), options.clusters.end(), is_it);
 }
 
 const ClusterLimits& Settings::limits_of(std::string_view cluster) const {

@@ -23,6 +23,8 @@ struct Settings {
   /// What is hashed with label bytes to name a series: differs wherever the same bytes may become
   /// another series.
   uint64_t series_seed(const ClusterBinding* binding) const;
+  /// Whether a cluster, as stored, is one of the configuration.
+  bool names(std::string_view cluster) const;
   /// The limits in force for a cluster.
   const ClusterLimits& limits_of(std::string_view cluster) const;
 };

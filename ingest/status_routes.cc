@@ -18,7 +18,12 @@ void write_refused(http::JsonWriter& json, const ClusterIngest& counts) {
 
 void write_limits(http::JsonWriter& json, const IngestStatus& status) {
   const ClusterLimits& limits = status.limits;
-  json.field("activeSeries", static_cast<int64_t>(status.active_series));
+  json.field("activeSeries", static_cast<int64_t>(status.usage.active_series));
+  json.key("usage").begin_object();
+  json.field("activeSeries", static_cast<int64_t>(status.usage.active_series));
+  json.key("newSeriesPerSecond").number(status.usage.new_series_per_second);
+  json.key("samplesPerSecond").number(status.usage.samples_per_second);
+  json.end_object();
   json.key("limits").begin_object();
   json.field("activeSeries", static_cast<int64_t>(limits.active_series));
   json.key("newSeriesPerSecond").number(limits.new_series_per_second);
@@ -51,6 +56,7 @@ void write_status(http::JsonWriter& json, const IngestStatus& status,
   const ClusterIngest& counts = status.counts;
   json.begin_object();
   json.field("cluster", counts.cluster);
+  json.field("onboarding", status.confirmed ? "Confirmed" : "Discovered");
   json.field("received", static_cast<int64_t>(counts.received));
   json.field("written", static_cast<int64_t>(counts.written));
   json.field("deduplicated", static_cast<int64_t>(counts.deduplicated));

@@ -1,5 +1,8 @@
 #include "ingest/write_v2_decoder.h"
 
+#include <algorithm>
+#include <bit>
+#include <cstring>
 #include <initializer_list>
 #include <optional>
 #include <protozero/pbf_reader.hpp>
@@ -192,8 +195,15 @@ bool WriteV2Decoder::decode_plain_series(std::string_view message) {
   DecodedSeries series;
   series.message = message;
   series.first_sample = static_cast<uint32_t>(samples_.size());
-  add_sample(*sample);
+  if (!room(samples_.size(), RequestLimits::kSamples, "samples")) return true;
+  if (!add_plain_sample(*sample)) add_sample(*sample);
   series.samples = static_cast<uint32_t>(samples_.size()) - series.first_sample;
+  const auto count = static_cast<uint32_t>(references_.size()) - first_reference;
+  if (!metadata && count % 2 == 0 && largest_reference_ < symbols_.size()) {
+    of_series_.push_back({first_reference, count});
+    series_.push_back(series);
+    return true;
+  }
   finish_series(series, first_reference, metadata ? decode_metadata(*metadata) : Metadata{});
   return true;
 }
@@ -202,6 +212,10 @@ bool WriteV2Decoder::decode_plain_series(std::string_view message) {
 bool WriteV2Decoder::read_packed(std::string_view packed) {
   const auto* at = reinterpret_cast<const uint8_t*>(packed.data());
   const uint8_t* const end = at + packed.size();
+  const size_t first = references_.size();
+  references_.resize(first + packed.size());  // a byte each, at least
+  uint32_t* out = references_.data() + first;
+  uint32_t largest = 0;
   while (at < end) {
     uint32_t number = *at++;
     if (number >= 0x80) {
@@ -212,8 +226,28 @@ bool WriteV2Decoder::read_packed(std::string_view packed) {
         number = (number & 0x3fff) | static_cast<uint32_t>(*at++) << 14;
       }
     }
-    references_.push_back(number);
+    *out++ = number;
+    largest = std::max(largest, number);
   }
+  references_.resize(static_cast<size_t>(out - references_.data()));
+  largest_reference_ = largest;
+  return true;
+}
+
+// Value, then a time of six bytes (until the year 2109), nothing else. False if it is anything
+// else; then nothing was added.
+bool WriteV2Decoder::add_plain_sample(std::string_view message) {
+  if (message.size() != 16 || message[0] != 0x09 || message[9] != 0x10 || !starts_.empty())
+    return false;
+  uint64_t bits = 0;
+  std::memcpy(&bits, message.data() + 1, 8);
+  uint64_t time = 0;
+  for (size_t i = 0; i < 6; ++i) {
+    const auto byte = static_cast<uint8_t>(message[10 + i]);
+    if ((byte >= 0x80) != (i < 5)) return false;
+    time |= static_cast<uint64_t>(byte & 0x7f) << (7 * i);
+  }
+  samples_.push_back({static_cast<model::TimestampMs>(time), std::bit_cast<double>(bits)});
   return true;
 }
 
@@ -289,18 +323,27 @@ void WriteV2Decoder::series_keys(uint64_t seed, std::vector<SeriesKey>& keys) co
   for (size_t i = 0; i < symbols_.size(); ++i)
     symbol_hashes_[i] = symbols_[i].empty() ? SeriesKey{} : series_key(symbols_[i], seed);
   keys.resize(series_.size());
+  label_hashes_.resize(RequestLimits::kLabels);
+  const uint32_t* before = nullptr;
+  uint32_t count_before = 0;
   for (size_t i = 0; i < series_.size(); ++i) {
     // Not the key of anything that 1.0 sends with the same labels.
     SeriesKey key{seed ^ 0x27d4eb2f165667c5, ~seed};
     const References& references = of_series_[i];
     const uint32_t* at = references_.data() + references.first;
-    for (uint32_t r = 0; series_[i].defect == nullptr && r < references.count; r += 2) {
-      const SeriesKey& value = symbol_hashes_[at[r + 1]];
-      if (value == SeriesKey{}) continue;
-      const SeriesKey label = mix(symbol_hashes_[at[r]], value);
+    const uint32_t count = series_[i].defect == nullptr ? references.count : 0;
+    for (uint32_t r = 0; r < count; r += 2) {
+      // Neighbours have most of their labels in common, and in the same places.
+      SeriesKey& label = label_hashes_[r / 2];
+      if (r >= count_before || at[r] != before[r] || at[r + 1] != before[r + 1]) {
+        const SeriesKey& value = symbol_hashes_[at[r + 1]];
+        label = value == SeriesKey{} ? SeriesKey{} : mix(symbol_hashes_[at[r]], value);
+      }
       key.low += label.low;
       key.high += label.high;
     }
+    before = at;
+    count_before = count;
     keys[i] = {key.low | static_cast<uint64_t>(key.low == 0 && key.high == 0), key.high};
   }
 }

@@ -21,6 +21,12 @@ class WriteV2Decoder final : public RequestDecoder {
   Result<std::vector<model::LabelView>> labels(uint32_t series) const override;
   Result<std::vector<DecodedExemplar>> exemplars(uint32_t series) const override;
   Result<std::vector<HistogramOrRefused>> histograms(uint32_t series) const override;
+  size_t kept_bytes() const override {
+    return RequestDecoder::kept_bytes() +
+           (symbols_.capacity() + messages_.capacity()) * sizeof(std::string_view) +
+           references_.capacity() * sizeof(uint32_t) + of_series_.capacity() * sizeof(References) +
+           symbol_hashes_.capacity() * sizeof(SeriesKey);
+  }
 
  private:
   struct References {
@@ -41,6 +47,7 @@ class WriteV2Decoder final : public RequestDecoder {
   void add_sample(std::string_view message);
   void settle_starts(uint32_t first_sample, model::TimestampMs created);
   bool read_packed(std::string_view packed);
+  bool add_plain_sample(std::string_view message);
   const char* defect_of(const References& references, const Metadata& metadata) const;
   std::string_view metric_name(const References& references) const;
   void note_metadata(const Metadata& metadata);
@@ -48,10 +55,12 @@ class WriteV2Decoder final : public RequestDecoder {
   std::vector<std::string_view> symbols_;
   std::vector<std::string_view> messages_;
   std::vector<uint32_t> references_;
+  uint32_t largest_reference_ = 0;  // of the series being decoded, if it is a plain one
   std::vector<References> of_series_;
   Metadata last_metadata_;  // of the series before, and its family: series of one come together
   std::string_view last_family_;
   mutable std::vector<SeriesKey> symbol_hashes_;
+  mutable std::vector<SeriesKey> label_hashes_;  // of the series before
 };
 
 /// `http_request_duration_seconds_bucket` belongs to a family without the suffix, if the type says

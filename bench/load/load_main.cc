@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <map>
@@ -39,6 +40,8 @@ int main(int argc, char** argv) {
   app.add_option("--seed", options.seed, "of the values");
   app.add_option("--bearer-token", options.bearer_token);
   app.add_flag("--version2", options.version2, "Remote-Write 2.0 instead of 1.0");
+  app.add_option("--samples-per-second", options.samples_per_second,
+                 "of all connections; default: as fast as the receiver takes it");
   std::vector<std::string> labels;
   app.add_option("--label", labels, "of every series, name=value");
   CLI11_PARSE(app, argc, argv);
@@ -52,21 +55,25 @@ int main(int argc, char** argv) {
         std::chrono::system_clock::now().time_since_epoch());
     options.first_scrape_ms = now.count() - options.scrapes * options.interval_ms;
   }
-  const auto result = aerie::bench::run_load(options);
+  auto result = aerie::bench::run_load(options);
   if (!result) {
     fmt::print(stderr, "aerie_load: {}\n", result.error().message());
     return 1;
   }
+  std::vector<float>& times = result->request_seconds;
+  std::sort(times.begin(), times.end());
+  const float p99 = times.empty() ? 0 : times[times.size() * 99 / 100];
   std::string rounds;
   for (const double seconds : result->round_seconds)
     rounds += fmt::format("{}{:.3f}", rounds.empty() ? "" : ", ", seconds);
   fmt::print(
       "{{\"series\": {}, \"samples\": {}, \"requests\": {}, \"retries\": {}, \"encoded_bytes\": "
       "{}, \"decoded_bytes\": {}, "
-      "\"seconds\": {:.3f}, \"slowest_request_seconds\": {:.3f}, \"round_seconds\": [{}], "
+      "\"seconds\": {:.3f}, \"slowest_request_seconds\": {:.3f}, "
+      "\"p99_request_seconds\": {:.4f}, \"round_seconds\": [{}], "
       "\"start_ms\": {}}}\n",
       result->series, result->samples, result->requests, result->retries, result->encoded_bytes,
-      result->decoded_bytes, result->seconds, result->slowest_request_seconds, rounds,
+      result->decoded_bytes, result->seconds, result->slowest_request_seconds, p99, rounds,
       options.first_scrape_ms);
   return 0;
 }

@@ -117,7 +117,18 @@ class Connection {
     return scrape_phase_ms(targets_[index], options_.interval_ms);
   }
 
+  // Requests are spread evenly; who is behind goes on at once, and does not catch up.
+  void wait_for_turn() {
+    if (options_.samples_per_second <= 0) return;
+    const double share = options_.samples_per_second / options_.connections;
+    const auto gap = std::chrono::duration_cast<SteadyClock::duration>(
+        std::chrono::duration<double>(pending_ / share));
+    std::this_thread::sleep_until(next_turn_);
+    next_turn_ = std::max(next_turn_ + gap, SteadyClock::now());
+  }
+
   Status send() {
+    wait_for_turn();
     http::ClientRequest request;
     request.method = http::Method::Post;
     request.url = options_.url;
@@ -142,6 +153,7 @@ class Connection {
       if (response && response->status / 100 == 2) {
         ++result_.requests;
         result_.samples += pending_;
+        result_.request_seconds.push_back(static_cast<float>(seconds_since(start)));
         request_.clear();
         pending_ = 0;
         return {};
@@ -163,6 +175,7 @@ class Connection {
   std::vector<uint32_t> targets_;  // of series_: the place in the interval
   std::vector<uint32_t> order_;
   http::Client client_;
+  SteadyClock::time_point next_turn_ = SteadyClock::now();
   std::string request_;
   Version2Request version2_;
   uint32_t pending_ = 0;
@@ -204,6 +217,8 @@ Result<LoadResult> run_load(const LoadOptions& options) {
     if (i == 0) total.round_seconds = one.round_seconds;
     total.requests += one.requests;
     total.retries += one.retries;
+    total.request_seconds.insert(total.request_seconds.end(), one.request_seconds.begin(),
+                                 one.request_seconds.end());
     total.encoded_bytes += one.encoded_bytes;
     total.decoded_bytes += one.decoded_bytes;
     total.slowest_request_seconds =

@@ -20,8 +20,9 @@ struct LoadOptions {
   uint32_t connections = 2;
   uint32_t samples_per_request = 2'000;
   uint64_t seed = 1;
-  std::string bearer_token;                                 ///< empty: none
-  bool version2 = false;                                    ///< Remote-Write 2.0
+  std::string bearer_token;       ///< empty: none
+  bool version2 = false;          ///< Remote-Write 2.0
+  double samples_per_second = 0;  ///< of all connections; 0: as fast as the receiver takes it
   std::vector<std::pair<std::string, std::string>> labels;  ///< of every series
   /// A tenth of the targets is replaced by new ones after each round of so many scrapes; 0: none.
   uint32_t churn_scrapes = 0;
@@ -35,8 +36,9 @@ struct LoadResult {
   uint64_t decoded_bytes = 0;
   double seconds = 0;
   double slowest_request_seconds = 0;
-  uint64_t series = 0;                ///< ever sent
-  std::vector<double> round_seconds;  ///< with churn: when each round ended, since the start
+  std::vector<float> request_seconds;  ///< of each that was answered 2xx
+  uint64_t series = 0;                 ///< ever sent
+  std::vector<double> round_seconds;   ///< with churn: when each round ended, since the start
 };
 
 /// Refuses everything but http:// to this machine's loopback: a load generator must not reach

@@ -13,6 +13,7 @@
 #include "ingest/remote_write_api.h"
 #include "store/store.h"
 #include "tests/ingest/support/write_request.h"
+#include "tests/ingest/support/write_v2.h"
 
 using namespace aerie;
 using namespace aerie::ingest;
@@ -55,11 +56,11 @@ struct Program {
     api->stop();
     store->close().ignore("the test is over");
   }
-  http::Response post(std::string body) {
+  http::Response post(std::string body, const char* type = "application/x-protobuf") {
     http::ClientRequest request;
     request.method = http::Method::Post;
     request.url = "http://127.0.0.1:" + std::to_string(server->port()) + "/api/v1/write";
-    request.headers.set("Content-Type", "application/x-protobuf").set("Content-Encoding", "snappy");
+    request.headers.set("Content-Type", type).set("Content-Encoding", "snappy");
     request.body = std::move(body);
     auto response = client.send(request);
     return response ? *response : http::Response::text(0, response.error().message());
@@ -213,4 +214,51 @@ TEST_CASE("a failover of an HA pair leaves no gap and no pair of samples in the 
     const auto gap = samples[i].t - samples[i - 1].t;
     if (gap < 7'500 || gap >= 22'500) FAIL("gap of " << gap);
   }
+}
+
+TEST_CASE("2.0 in a real store: old samples and exemplars a second time, every kind of histogram") {
+  constexpr const char* kV2 = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
+  constexpr int64_t kHour = 3'600'000;
+  Folder folder;
+  Program program(folder.path);
+  const auto counts = [](const http::Response& response) {
+    std::string all;
+    for (const char* kind : {"Samples", "Histograms", "Exemplars"}) {
+      all += std::string(
+          response.headers.get(std::string("X-Prometheus-Remote-Write-") + kind + "-Written"));
+      all += ' ';
+    }
+    return std::to_string(response.status) + ": " + all;
+  };
+  const auto encode = [](int64_t t, int32_t schema) {
+    TestHistogram one{.count = 3,
+                      .sum = 5,
+                      .schema = schema,
+                      .positive_spans = {{0, 2}},
+                      .positive_deltas = {1, 1},
+                      .t = t};
+    if (schema == -53) one.custom_values = {1, 2};
+    return test_histogram(one);
+  };
+  for (const int64_t now : {kNow, kNow + 10}) {
+    program.clock.set_ms(now);
+    std::vector<V2Series> series;
+    for (const int64_t t : {now - kHour, now - 60'000, now}) {
+      series.push_back({.labels = {{"__name__", "x_total"}, {"a", "b"}},
+                        .samples = {{t, 1}},
+                        .exemplars = {{{{"trace_id", "a"}}, 0.5, t}}});
+    }
+    CHECK(counts(program.post(write_v2_body(series), kV2)) == "204: 3 0 3 ");
+    const std::vector<V2Series> histograms = {
+        {.labels = {{"__name__", "h"}}, .histograms = {encode(now, 1)}},
+        {.labels = {{"__name__", "g"}}, .histograms = {encode(now, -53)}}};
+    CHECK(counts(program.post(write_v2_body(histograms), kV2)) == "204: 0 2 0 ");
+    // A series whose kind changes within the request.
+    const std::vector<V2Series> changes = {
+        {.labels = {{"__name__", "k"}}, .histograms = {encode(now - 2, 1)}},
+        {.labels = {{"__name__", "k"}}, .samples = {{now - 1, 1}}},
+        {.labels = {{"__name__", "k"}}, .histograms = {encode(now, 1)}}};
+    CHECK(counts(program.post(write_v2_body(changes), kV2)) == "204: 1 2 0 ");
+  }
+  CHECK(program.read("x_total").begin()->second.size() == 6);
 }

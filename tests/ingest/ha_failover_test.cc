@@ -1,5 +1,8 @@
 // Pairs of Prometheus in front of the real API and the real store, on a manual clock: what is
 // stored when replicas die, lag and return (notes on the invariants: docs/decisions/0060, 0170).
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdlib>
@@ -9,6 +12,7 @@
 #include <future>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ingest/remote_write_api.h"
@@ -114,7 +118,8 @@ class Aerie {
 struct Target {
   std::string name;
   int64_t interval = 0;
-  int64_t phase[2] = {0, 0};  // when in the interval each replica scrapes it
+  int64_t phase[2] = {0, 0};    // when in the interval each replica scrapes it
+  int64_t latency[2] = {0, 0};  // how much later it answers
 };
 
 // A replica is dead (scrapes and sends nothing), or what it sends arrives late. From the start.
@@ -145,6 +150,11 @@ class Simulation {
     return static_cast<double>(t - since) * 0.003;
   }
 
+  // Whether a replica has scraped this.
+  bool scraped(const Target& target, int64_t t, double value) const {
+    return value == truth(t + target.latency[0]) || value == truth(t + target.latency[1]);
+  }
+
   std::map<std::string, std::vector<model::Sample>> run() {
     for (int64_t now = 0; now < plan_.length; now += kStep) {
       clock_.set_ms(kStart + now);
@@ -156,6 +166,13 @@ class Simulation {
     return aerie_.read();
   }
   Aerie& aerie() { return aerie_; }
+  // Whether something of a target came between two times, and in time for the second.
+  bool came_between(const Target& target, int64_t after, int64_t before) const {
+    const auto found = arrived_.find(target.name);
+    return found != arrived_.end() &&
+           std::any_of(found->second.begin(), found->second.end(),
+                       [&](int64_t t) { return t > after && t < before; });
+  }
 
  private:
   struct Scraped {
@@ -165,6 +182,7 @@ class Simulation {
   struct InFlight {
     int64_t arrives;
     std::string body;
+    std::vector<Scraped> scrapes;
   };
   struct Replica {
     std::vector<Scraped> queue;
@@ -192,6 +210,8 @@ class Simulation {
     while (!replica.in_flight.empty() && replica.in_flight.front().arrives <= now) {
       const int status = aerie_.post(std::move(replica.in_flight.front().body));
       if (status != 204) FAIL("status " << status << " at " << now);
+      for (const Scraped& scraped : replica.in_flight.front().scrapes)
+        arrived_[scraped.target->name].push_back(scraped.t);
       replica.in_flight.pop_front();
     }
   }
@@ -201,19 +221,21 @@ class Simulation {
     for (const Scraped& scraped : replica.queue) {
       Pairs labels = {{"__name__", "x_total"}, {"cluster", "eu"}, {"target", scraped.target->name}};
       if (plan_.labelled) labels.emplace_back("prometheus_replica", number == 0 ? "a" : "b");
-      request.push_back({.labels = labels, .samples = {{kStart + scraped.t, truth(scraped.t)}}});
+      request.push_back(
+          {.labels = labels,
+           .samples = {{kStart + scraped.t, truth(scraped.t + scraped.target->latency[number])}}});
     }
-    replica.queue.clear();
     const Trouble* late = trouble(Trouble::Kind::Late, number, now);
     int64_t arrives = now + kLatency + (late == nullptr ? 0 : late->delay);
     if (!replica.in_flight.empty()) arrives = std::max(arrives, replica.in_flight.back().arrives);
-    replica.in_flight.push_back({arrives, write_body(request)});
+    replica.in_flight.push_back({arrives, write_body(request), std::exchange(replica.queue, {})});
   }
 
   const Plan plan_;
   ManualClock clock_{kStart};
   Folder folder_;
   Replica replicas_[2];
+  std::map<std::string, std::vector<int64_t>> arrived_;  // by target: scrapes of both
   Aerie aerie_;
 };
 
@@ -230,7 +252,36 @@ struct Bounds {
   double most = 1.5;
   int64_t settled_after = 60'000;  // from the start; before, intervals are being learned
   int resets = 0;
+  bool losses = false;  // a killed replica may have lost what the other one had not: no fault
 };
+
+// The first thing that is wrong, or nothing.
+std::string fault_of(const Plan& plan, const Target& target,
+                     const std::vector<model::Sample>& samples, const Simulation& simulation,
+                     const Bounds& bounds) {
+  const auto interval = static_cast<double>(target.interval);
+  int resets = 0;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const int64_t t = samples[i].t - kStart;
+    if (!simulation.scraped(target, t, samples[i].value))
+      return fmt::format("a value that nobody sent, at {}", t);
+    if (i == 0) continue;
+    const auto gap = static_cast<double>(samples[i].t - samples[i - 1].t);
+    resets += samples[i].value < samples[i - 1].value ? 1 : 0;
+    if (gap <= 0) return fmt::format("time goes back at {}", t);
+    if (t < bounds.settled_after + 3 * target.interval) continue;
+    if (gap < bounds.least * interval) return fmt::format("two samples within {} ms at {}", gap, t);
+    const auto margin = static_cast<int64_t>(bounds.least * interval);
+    const bool avoidable =
+        simulation.came_between(target, t - static_cast<int64_t>(gap) + margin - 1, t - margin + 1);
+    if (gap >= bounds.most * interval && (avoidable || !bounds.losses))
+      return fmt::format("gap of {} ms before {}", gap, t);
+  }
+  if (resets != bounds.resets) return fmt::format("{} resets", resets);
+  if (samples.back().t - kStart < plan.length - 2 * target.interval - 60'000)
+    return "it ends early";
+  return {};
+}
 
 void check(const Plan& plan, const std::map<std::string, std::vector<model::Sample>>& found,
            const Simulation& simulation, const Bounds& bounds = {}) {
@@ -238,22 +289,7 @@ void check(const Plan& plan, const std::map<std::string, std::vector<model::Samp
     INFO("target " << target.name);
     const auto row = found.find(target.name);
     REQUIRE(row != found.end());
-    const auto& samples = row->second;
-    const auto interval = static_cast<double>(target.interval);
-    int resets = 0;
-    for (size_t i = 0; i < samples.size(); ++i) {
-      const int64_t t = samples[i].t - kStart;
-      if (samples[i].value != simulation.truth(t)) FAIL("a value that nobody sent, at " << t);
-      if (i == 0) continue;
-      const auto gap = static_cast<double>(samples[i].t - samples[i - 1].t);
-      resets += samples[i].value < samples[i - 1].value ? 1 : 0;
-      if (gap <= 0) FAIL("time goes back at " << t);
-      if (t < bounds.settled_after + 3 * target.interval) continue;
-      if (gap < bounds.least * interval) FAIL("two samples within " << gap << " ms at " << t);
-      if (gap >= bounds.most * interval) FAIL("gap of " << gap << " ms before " << t);
-    }
-    CHECK(resets == bounds.resets);
-    CHECK(samples.back().t - kStart >= plan.length - 2 * target.interval - 60'000);
+    CHECK(fault_of(plan, target, row->second, simulation, bounds) == "");
   }
 }
 
@@ -351,4 +387,74 @@ TEST_CASE("HA without replica labels: targets of mixed intervals, killed in turn
   Simulation simulation(plan, options);
   check(plan, simulation.run(), simulation,
         {.least = 0.75, .most = 1.75, .settled_after = 240'000});
+}
+
+namespace {
+
+// Each replica in turn is dead for half a period; the other one lives meanwhile.
+std::vector<Trouble> in_turns(int64_t from, int64_t until, int64_t period) {
+  std::vector<Trouble> troubles;
+  for (int64_t t = from, replica = 0; t + period < until; t += period, replica ^= 1)
+    troubles.push_back(dead(static_cast<int>(replica), t, t + period / 2));
+  return troubles;
+}
+
+}  // namespace
+
+TEST_CASE("HA: without the stitch filter samples of both replicas are stored side by side") {
+  Plan plan{.targets = mixed_targets(), .length = 600'000};
+  plan.troubles = {dead(0, 300'000, plan.length)};
+  IngestOptions options;
+  options.ha.stitch = false;
+  Simulation simulation(plan, options);
+  const auto found = simulation.run();
+  int faults = 0;
+  for (const Target& target : plan.targets)
+    faults += fault_of(plan, target, found.at(target.name), simulation, {}).empty() ? 0 : 1;
+  CHECK(faults >= 2);
+}
+
+TEST_CASE("HA: killed in turns, whatever the period") {
+  for (const int64_t period : {5'000, 10'000, 20'000, 30'000, 60'000}) {
+    INFO("period " << period);
+    Plan plan{.targets = mixed_targets(), .length = 900'000};
+    plan.troubles = in_turns(300'000, plan.length - 60'000, period);
+    Simulation simulation(plan);
+    // What is killed before it has sent (5 s) is lost, and a hole of the lead's below 10 s is not
+    // noticed: then only order, distance and resets count. Below a minute so many scrapes are lost
+    // that the interval of a target may be taken for twice what it is.
+    const double most = period < 20'000 ? 1e9 : period < 60'000 ? 2.1 : 1.5;
+    check(plan, simulation.run(), simulation, {.most = most, .losses = true});
+  }
+}
+
+TEST_CASE("HA without replica labels: killed in turns, whatever the period") {
+  for (const int64_t period : {5'000, 10'000, 20'000, 40'000, 60'000, 90'000}) {
+    INFO("period " << period);
+    Plan plan{.targets = mixed_targets(), .length = 900'000, .labelled = false};
+    plan.troubles = in_turns(400'000, plan.length - 60'000, period);
+    IngestOptions options;
+    options.ha.unlabelled_pairs = UnlabelledPairs::Always;
+    Simulation simulation(plan, options);
+    const double most = period < 40'000 ? 2.1 : 1.75;  // as above
+    check(plan, simulation.run(), simulation,
+          {.least = 0.75, .most = most, .settled_after = 240'000, .losses = true});
+  }
+}
+
+TEST_CASE("HA: one replica's scrapes take most of an interval: no reset that was none") {
+  for (const bool labelled : {true, false}) {
+    for (int64_t phase = 1'000; phase < 15'000; phase += 2'000) {
+      INFO("phase " << phase << (labelled ? "" : ", label dropped"));
+      Plan plan{.targets = {{"slow", 15'000, {0, phase}, {12'000, 0}}},
+                .length = 900'000,
+                .labelled = labelled};
+      plan.troubles = in_turns(300'000, plan.length - 60'000, 90'000);
+      IngestOptions options;
+      if (!labelled) options.ha.unlabelled_pairs = UnlabelledPairs::Always;
+      Simulation simulation(plan, options);
+      // What is skipped for it makes one longer gap.
+      check(plan, simulation.run(), simulation, {.least = 0.5, .most = 2.0});
+    }
+  }
 }

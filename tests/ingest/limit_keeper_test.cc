@@ -16,7 +16,7 @@ TEST_CASE("active series: new ones are refused at the limit, and again allowed b
   CHECK(refused->text.find("3 active series, its limit is 3") != std::string::npos);
   CHECK(refused->text.find("limits.active_series") != std::string::npos);
   CHECK(!keeper.admit_series("us", limits));
-  CHECK(keeper.active_series().at("eu") == 3);
+  CHECK(keeper.usage().at("eu").active_series == 3);
   keeper.recount({{"eu", 2}});
   CHECK(!keeper.admit_series("eu", limits));
   CHECK(keeper.admit_series("eu", limits));

@@ -386,7 +386,7 @@ TEST_CASE("limits on series refuse new ones only, with the key to change") {
   // A known series of another sender is not new.
   CHECK(bench.post(write_body({up("eu", kNow + 2, 1, {{"i", "0"}, {"empty", ""}})})).status == 204);
   const auto status = bench.api->status();
-  CHECK(status[0].active_series == 2);
+  CHECK(status[0].usage.active_series == 2);
   CHECK(status[0].limits.active_series == 2);
   // Ten minutes later nobody is active, and the next count says so.
   bench.clock.advance(std::chrono::minutes(11));
@@ -440,6 +440,37 @@ TEST_CASE("what the store will take later is answered 503, not refused for ever"
   CHECK(bench.store.floats().size() == 1);
   bench.store.put_off_time(std::nullopt);
   CHECK(bench.post(body).status == 204);
+}
+
+TEST_CASE("usage beside limits, and a cluster is discovered until the configuration names it") {
+  IngestOptions options;
+  options.clusters = {{.name = "eu", .token_sha256 = {kTokenA}, .may_write = {"edge-.*"}}};
+  Bench bench(options);
+  const auto send = [&](int64_t t, int count) {
+    std::vector<TestSeries> series;
+    for (int i = 0; i < count; ++i)
+      series.push_back(up("edge-1", kNow + t, i, {{"instance", std::to_string(i)}}));
+    series.push_back(up("eu", kNow + t, 1));
+    REQUIRE(bench.post(write_body(series), bearer("secret-a")).status == 204);
+  };
+  send(0, 120);
+  bench.clock.advance(std::chrono::minutes(2));
+  send(120'000, 120);  // counts what came before it
+  auto status = bench.api->status();
+  REQUIRE(status.size() == 2);
+  CHECK(status[0].counts.cluster == "edge-1");
+  CHECK(!status[0].confirmed);
+  CHECK(status[1].counts.cluster == "eu");
+  CHECK(status[1].confirmed);
+  bench.clock.advance(std::chrono::minutes(2));
+  send(240'000, 120);
+  status = bench.api->status();
+  CHECK(status[0].usage.active_series == 120);
+  CHECK(status[0].usage.samples_per_second == Approx(1));  // 120 in two minutes
+  CHECK(status[1].usage.samples_per_second == Approx(1. / 120));
+  const std::string text = bench.metrics.expose();
+  for (const char* part : {"\naerie_ingest_usage{", "samples_per_second", "sender=\"edge-1\""})
+    CHECK(text.find(part) != std::string::npos);
 }
 
 TEST_CASE("samples of a series are put into time order") {
