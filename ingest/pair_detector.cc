@@ -10,6 +10,7 @@ constexpr model::DurationMs kLongestInterval = 10 * 60'000;
 constexpr size_t kJudgeEvery = 16;  // samples of watched series
 constexpr size_t kEnoughSeries = 3;
 constexpr size_t kWatchedClusters = 4096;
+constexpr model::DurationMs kMemory = 3'600'000;  // of the samples, which are never near overflow
 
 }  // namespace
 
@@ -47,6 +48,8 @@ bool PairDetector::observe(std::string_view cluster, std::span<const Observation
         continue;  // sent again
       window.times[window.seen++ % kWindow] = sample.t;
       ++entry.since_judged;
+      if (sample.t > model::kMinTimestamp / 4 && sample.t < model::kMaxTimestamp / 4)
+        entry.newest = std::max(entry.newest, sample.t);
     }
     if (entry.since_judged < kJudgeEvery) return entry.pair;
     entry.since_judged = 0;
@@ -57,9 +60,10 @@ bool PairDetector::observe(std::string_view cluster, std::span<const Observation
       alternating += window.alternates() ? 1 : 0;
     }
     if (full < kEnoughSeries) return entry.pair;
-    // On when half of them show it, off when none does any more: the spacing rule does not harm a
+    // On when half of them show it, off when none has for long: the spacing rule does not harm a
     // single sender meanwhile.
-    entry.pair = entry.pair ? alternating > 0 : alternating * 2 >= full;
+    if (alternating > 0) entry.alternated = entry.newest;
+    entry.pair = entry.pair ? entry.newest < entry.alternated + kMemory : alternating * 2 >= full;
     return entry.pair;
   });
 }

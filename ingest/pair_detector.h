@@ -18,7 +18,9 @@ namespace aerie::ingest {
 /// target at a fixed phase of its interval, so the timestamps of one sender are evenly spaced, and
 /// those of two alternate between two gaps that add up to the interval. Watches a few series per
 /// cluster. Two phases exactly half an interval apart look like one sender with half the interval:
-/// only the configuration can tell those. Thread-safe, lock rank 22.
+/// only the configuration can tell those. A pair stays one for an hour of its samples after the
+/// second phase was last seen: one of the two may be down for a while, and on its return nothing
+/// must be doubled. Thread-safe, lock rank 22.
 class PairDetector {
  public:
   struct Observation {
@@ -44,6 +46,8 @@ class PairDetector {
     std::unordered_map<uint64_t, Window> series;
     bool pair = false;
     size_t since_judged = 0;
+    model::TimestampMs newest = model::kMinTimestamp;
+    model::TimestampMs alternated = model::kMinTimestamp;  // newest when it last did
   };
   Guarded<std::map<std::string, Cluster, std::less<>>> clusters_;
 };
