@@ -42,14 +42,15 @@ def value_of(series, t_ms):
     return ((series * 2654435761 + t_ms * 40503) % 1000003) / 7.0
 
 
+LABELS = [b"".join(field(1, field(1, name) + field(2, value)) for name, value in (
+    (b"__name__", b"full"), (b"cluster", b"a"), (b"n", str(series).encode()))) for series in range(SERIES)]
+
+
 def request_at(t_ms):
-    out = b""
-    for series in range(SERIES):
-        labels = b"".join(field(1, field(1, name) + field(2, value)) for name, value in (
-            (b"__name__", b"full"), (b"cluster", b"a"), (b"n", str(series).encode())))
-        sample = b"\x09" + struct.pack("<d", value_of(series, t_ms)) + b"\x10" + varint(t_ms)
-        out += field(1, labels + field(2, sample))
-    return out
+    time_field = b"\x10" + varint(t_ms)
+    return b"".join(
+        field(1, LABELS[series] + field(2, b"\x09" + struct.pack("<d", value_of(series, t_ms)) + time_field))
+        for series in range(SERIES))
 
 
 def snappy(raw):
@@ -76,6 +77,9 @@ def must(condition, text):
         raise AssertionError(text)
 
 
+STARTED = []
+
+
 class Aerie:
     def __init__(self, data):
         with socket.socket() as probe:
@@ -86,6 +90,7 @@ class Aerie:
         self.process = subprocess.Popen(
             [AERIE, f"--storage.path={data}", f"--web.listen-address=127.0.0.1:{port}", "--web.enable-admin-api"],
             stderr=open(self.log_path, "ab"), stdout=subprocess.DEVNULL)
+        STARTED.append(self)
         end = time.monotonic() + DEADLINE_SECONDS
         while http("GET", self.url + "/-/ready")[0] != 200:
             must(self.process.poll() is None, f"aerie ended with {self.process.poll()}:\n{self.tail()}")
@@ -153,7 +158,7 @@ def scenario(mount):
 
     aerie = Aerie(data)
     full_at = 0
-    for _ in range(4000):  # until the disk is nearly full; sealing makes room again for a while
+    for _ in range(20000):  # until the disk is nearly full; sealing makes room again for a while
         t += step
         (acknowledged if aerie.write(t) else refused).add(t)
         if len(refused) >= 3:
@@ -209,6 +214,9 @@ def main():
     try:
         scenario(mount)
     finally:
+        for aerie in STARTED:  # or it would write into the next run's folder, which has the same name
+            aerie.process.kill()
+            aerie.process.wait()
         subprocess.run(["umount", "-l", str(mount)], check=False)
     print("ok")
     return 0
