@@ -37,7 +37,10 @@ constexpr char kFormatKey[] = "f";
 constexpr size_t kFamilies = 3;
 constexpr int kBottomLevel = 6;
 
-rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+/// RocksDB compares with memcmp, which wants an address also of nothing.
+rocksdb::Slice slice(std::string_view bytes) {
+  return {bytes.data() != nullptr ? bytes.data() : "", bytes.size()};
+}
 
 Error to_error(const rocksdb::Status& status) {
   const std::string text = status.ToString();
@@ -158,8 +161,8 @@ rocksdb::DBOptions database_options(rocksdb::Env* env) {
   options.max_log_file_size = 1 << 20;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
-  // What a recovery flushes has no durable name yet when the manifest speaks of it: a power cut then
-  // loses the file. The write-ahead log of the small tables is kept instead.
+  // What a recovery flushes has no durable name yet when the manifest speaks of it: a power cut
+  // then loses the file. The write-ahead log of the small tables is kept instead.
   options.avoid_flush_during_recovery = true;
   options.max_background_jobs = 2;
   options.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
