@@ -7,7 +7,7 @@
 namespace aerie::store {
 namespace {
 
-model::TimestampMs before(model::TimestampMs t) { return t - 1; }
+model::TimestampMs before(model::TimestampMs t) { return t == model::kMinTimestamp ? t : t - 1; }
 
 bool in_block(const HeadBlock& block, uint32_t slot, uint32_t generation) {
   const Column* column = block.find(slot);
@@ -79,8 +79,7 @@ std::vector<SeriesIndex::Match> Head::hidden(const Erasure& deletion,
   const auto all = blocks();
   const auto visible = [&](const HeadBlock& block, const SeriesIndex::Match& series) {
     if (!in_block(block, series.handle.slot, series.handle.generation)) return false;
-    const TimeRanges erased =
-        erasures.ranges(series.labels, block.erasures(), block.extent());
+    const TimeRanges erased = erasures.ranges(series.labels, block.erasures(), block.extent());
     if (erased.empty()) return true;
     if (covers(erased, block.extent())) return false;
     model::SeriesSamples samples;
