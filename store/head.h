@@ -115,9 +115,9 @@ class Head {
   /// how many.
   size_t sweep(model::TimestampMs before);
 
-  /// Cuts the blocks that hold samples of a deletion; what comes after it goes to new ones, which
-  /// say so. Before the deletion becomes durable: should it be in spite of an error, it means no
-  /// later sample.
+  /// Cuts the blocks that hold samples of a deletion: what comes after it goes to new ones. Blocks
+  /// that hold none go on; both say that it takes nothing from them. Before the deletion becomes
+  /// durable: should it be in spite of an error, it means no later sample.
   void cut_for(const Erasure& deletion);
   /// cut_for(), and from now on rows are judged as if the deleted samples had never been. The same
   /// in a replay, at the same position.

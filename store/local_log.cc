@@ -13,8 +13,8 @@ namespace {
 
 constexpr uint64_t kSettledRoomBytes = 64 << 10;
 constexpr uint64_t kGrowth = 4;
-/// Filling a file costs as much CPU as a fifth of what is later written to it: not before the
-/// segment is nearly full.
+/// A spare is filled when so large a part of the segment is left: what is never used need not be
+/// filled (docs/decisions/0111).
 constexpr uint64_t kSpareParts = 8;
 // With SyncMode::Interval what is not synced is kept in memory, so that a failed sync can be made
 // good.

@@ -6,28 +6,21 @@
 #include <time.h>
 
 #include <filesystem>
-#include <fstream>
 #include <future>
 
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "bench/load/simulated_series.h"
+#include "bench/store/resident.h"
 #include "store/local_store.h"
 
 namespace {
 
 using namespace aerie;
+using aerie::bench::resident_mb;
 
 constexpr size_t kBatch = 2000;
 constexpr model::TimestampMs kStart = 1'700'000'000'000;
-
-double resident_mb() {
-  std::ifstream statm("/proc/self/statm");
-  uint64_t total = 0;
-  uint64_t resident = 0;
-  statm >> total >> resident;
-  return static_cast<double>(resident) * 4096 / 1e6;
-}
 
 double cpu_seconds() {
   timespec now{};

@@ -6,7 +6,6 @@
 
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <string>
 
 #include <fmt/format.h>
@@ -15,22 +14,16 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "bench/load/simulated_series.h"
+#include "bench/store/resident.h"
 #include "store/local_store.h"
 
 namespace {
 
 using namespace aerie;
+using aerie::bench::resident_mb;
 
 constexpr size_t kBatch = 2000;
 constexpr model::TimestampMs kStart = 1'700'000'000'000;
-
-double resident_mb() {
-  std::ifstream statm("/proc/self/statm");
-  uint64_t total = 0;
-  uint64_t resident = 0;
-  statm >> total >> resident;
-  return static_cast<double>(resident) * 4096 / 1e6;
-}
 
 /// A store and its simulated scrapers.
 class Fleet {

@@ -32,13 +32,7 @@ http::Response ask(const http::Router& router, const std::string& target) {
 
 struct Fixture : FleetFixture {
   Fixture() {
-    deploy("gondor", "shop", "nginx", 3);
-    deploy("shire", "shop", "nginx", 2);
-    deploy("shire", "infra", "dns", 1);
-    run(30);
-    set("shire", "nginx", "status_replicas_available", 1);
-    set("shire", "nginx", "status_replicas_ready", 1);
-    run(60);
+    deploy_small_fleet();
     register_routes(router, pool, *view);
   }
   ~Fixture() { pool.stop(); }

@@ -28,13 +28,7 @@ constexpr const char* kTable = "application/json;as=Table;v=v1;g=meta.k8s.io,app
 
 struct Fixture : FleetFixture {
   Fixture() {
-    deploy("gondor", "shop", "nginx", 3);
-    deploy("shire", "shop", "nginx", 2);
-    deploy("shire", "infra", "dns", 1);
-    run(30);
-    set("shire", "nginx", "status_replicas_available", 1);
-    set("shire", "nginx", "status_replicas_ready", 1);
-    run(60);
+    deploy_small_fleet();
     register_kube_routes(router, pool, *view);
   }
   ~Fixture() { pool.stop(); }
@@ -89,10 +83,18 @@ struct KubectlFixture : Fixture {
     REQUIRE(started.ok());
     server = std::move(*started);
   }
+  std::string command(const std::string& arguments, const std::string& path = "") const {
+    return "HOME=" + folder.string() + " KUBECONFIG=/dev/null " + program.string() +
+           " --server=http://127.0.0.1:" + std::to_string(server->port()) + path + " " + arguments;
+  }
   std::string kubectl(const std::string& arguments, const std::string& path = "") const {
-    return output_of("HOME=" + folder.string() + " KUBECONFIG=/dev/null " + program.string() +
-                     " --server=http://127.0.0.1:" + std::to_string(server->port()) + path + " " +
-                     arguments);
+    return output_of(command(arguments, path));
+  }
+  /// What a command that does not end by itself prints, up to the first line with `last`.
+  std::string kubectl_until(const std::string& last, const std::string& arguments) const {
+    const std::string pipe = (folder / "kubectl-tells").string();
+    return output_of("mkfifo " + pipe + "; " + command(arguments) + " >" + pipe + " & sed '/" +
+                     last + "/q' " + pipe + "; kill $!; wait");
   }
   const std::filesystem::path program =
       std::filesystem::path(tests::source_folder()) / "build/third_party/usr/bin/kubectl";
@@ -234,7 +236,7 @@ TEST_CASE_METHOD(KubectlFixture, "kubectl works unmodified") {
 TEST_CASE_METHOD(KubectlFixture, "kubectl get -w follows") {
   if (!std::filesystem::exists(program)) return;
   auto told = std::async(std::launch::async, [this] {
-    return kubectl("get ws -n infra -w --request-timeout=20s & sleep 4; kill $!; wait");
+    return kubectl_until("Degraded", "get ws -n infra -w --request-timeout=20s");
   });
   while (view->listening() == 0) std::this_thread::yield();
   set("shire", "dns", "status_replicas_available", 0);

@@ -61,6 +61,16 @@ void FleetFixture::deploy(const std::string& cluster, const std::string& space,
   }
 }
 
+void FleetFixture::deploy_small_fleet() {
+  deploy("gondor", "shop", "nginx", 3);
+  deploy("shire", "shop", "nginx", 2);
+  deploy("shire", "infra", "dns", 1);
+  run(30);
+  set("shire", "nginx", "status_replicas_available", 1);
+  set("shire", "nginx", "status_replicas_ready", 1);
+  run(60);
+}
+
 void FleetFixture::set(const std::string& cluster, const std::string& name,
                        const std::string& field, double value) {
   for (auto& series : clusters_[cluster][name]) {

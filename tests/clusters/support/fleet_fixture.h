@@ -24,6 +24,9 @@ class FleetFixture {
   /// A healthy Deployment of `replicas`; it is part of every later scrape of the cluster.
   void deploy(const std::string& cluster, const std::string& space, const std::string& name,
               int replicas);
+  /// nginx in gondor and shire and dns in shire; for a minute one of shire's two nginx has not been
+  /// available.
+  void deploy_small_fleet();
   /// Changes one series of a Deployment, by the end of its name: "status_replicas_available".
   void set(const std::string& cluster, const std::string& name, const std::string& field,
            double value);
